@@ -1,0 +1,1 @@
+"""Connection tracking: model and wire format (pure), and the netlink clients (shells)."""

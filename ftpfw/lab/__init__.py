@@ -1,0 +1,1 @@
+"""Labs in network namespaces: topologies and results (pure), hosts, daemons, clients (shells)."""

@@ -1,0 +1,1 @@
+"""From one policy to rule sets: model, compiler and renderers (pure), appliers (shells)."""

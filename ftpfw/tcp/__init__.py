@@ -1,0 +1,1 @@
+"""TCP segments as bytes: serial numbers, segment view, checksums, reassembly (pure)."""
