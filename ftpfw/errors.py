@@ -16,6 +16,13 @@ import errno as errno_names
 import os
 
 
+def errno_name(number: int) -> str:
+    """The C name of an errno, by the name that the kernel uses where there are two."""
+    if number == errno_names.EOPNOTSUPP:
+        return "EOPNOTSUPP"
+    return errno_names.errorcode.get(number, str(number))
+
+
 class FtpfwError(Exception):
     """An error whose text is fit for the user."""
 
@@ -67,7 +74,7 @@ class KernelError(FtpfwError):
     def __init__(
         self, attempted: str, errno: int, *, cause: str | None = None, mend: str | None = None
     ) -> None:
-        name = errno_names.errorcode.get(errno, str(errno))
+        name = errno_name(errno)
         what = f"could not {attempted}: {name} ({os.strerror(errno)})"
         super().__init__(f"{what}; {cause}" if cause else what, mend=mend)
         self.attempted = attempted

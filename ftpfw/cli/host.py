@@ -1,0 +1,41 @@
+"""What several subcommands ask of the host before they act."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import click
+
+from ftpfw.errors import HostError, PolicyError
+from ftpfw.ruleset.policy import Policy, interfaces, read_policy
+
+POLICY_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+def open_policy(path: Path) -> Policy:
+    """Read a policy file; every fault in it is a PolicyError with its line."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise PolicyError(f"not UTF-8 text: {error.reason}", file=str(path)) from error
+    except OSError as error:
+        mend = "give the path of a policy file; rules/nat-gateway.toml is one"
+        raise PolicyError(error.strerror or str(error), file=str(path), mend=mend) from error
+    return read_policy(text, str(path))
+
+
+def require_root(to: str) -> None:
+    """Raise HostError unless this process may change the network."""
+    if os.geteuid() != 0:
+        raise HostError(f"only root may {to}", mend="run it with sudo")
+
+
+def require_interfaces(policy: Policy) -> None:
+    """Raise PolicyError, with its line, for an interface that is not here."""
+    here = sorted(name for _, name in socket.if_nameindex())
+    for name, path in interfaces(policy):
+        if name not in here:
+            mend = f"one of {', '.join(here)}"
+            raise policy.source.error(path, f"there is no interface {name!r}", mend=mend)

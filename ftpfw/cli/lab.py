@@ -1,0 +1,200 @@
+"""``ftpfw lab``: list the exercises, run one and compare it with what it promises, bench."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from ftpfw.lab import bench, nat_gateway
+from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport
+from ftpfw.lab.programs import require_programs, require_root
+from ftpfw.lab.results import Cell, Report, Verdict
+from ftpfw.lab.scenario import SCENARIOS, Column, Row, Scenario
+
+LEGEND = "✓ as expected  ✗ not as expected  n/a client or kernel has none  · not tried"
+COUNT = click.IntRange(min=1)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@click.group()
+def lab() -> None:
+    """FTP across a NAT gateway in network namespaces, with real daemons and clients."""
+
+
+@lab.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def list_scenarios(as_json: bool) -> None:
+    """List the scenarios."""
+    if as_json:
+        scenarios = [{"name": s.name, "aim": s.aim, "rows": len(s.rows)} for s in _scenarios()]
+        click.echo(json.dumps({"scenarios": scenarios}, indent=2))
+        return
+    table = Table("scenario", "what it shows", "rows")
+    for scenario in _scenarios():
+        table.add_row(scenario.name, scenario.aim, str(len(scenario.rows)))
+    Console().print(table)
+
+
+def _scenarios() -> tuple[Scenario, ...]:
+    return tuple(SCENARIOS.values())
+
+
+@lab.command("run")
+@click.argument("scenario", type=click.Choice(sorted(SCENARIOS)))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def run_scenario(scenario: str, as_json: bool) -> None:
+    """Run SCENARIO; exit 1 unless every cell is as expected."""
+    require_root()
+    require_programs()
+    chosen = SCENARIOS[scenario]
+    cells = sum(len(row.expected) for row in chosen.rows)
+    with _signals_unwind(), _progress(cells) as step:
+
+        def observe(row: Row, column: Column, cell: Cell) -> None:
+            step(f"{column}: {row.name}", cell.seen)
+
+        report = nat_gateway.run(chosen, observe)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _print_report(report)
+    sys.exit(0 if report.as_expected else 1)
+
+
+@contextmanager
+def _signals_unwind() -> Iterator[None]:
+    """Make the first signal an exception, and ignore the rest while its clean-up runs."""
+
+    def unwind(number: int, _frame: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, lambda *_: None)
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, unwind) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
+    """Report steps: a bar on a terminal, else a line each; on stderr, as stdout is the report's."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda what, outcome: click.echo(f"{what}: {outcome}", err=True)
+        return
+    columns = (TextColumn("{task.description:44}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task("raising the hosts", total=total)
+        yield lambda what, _: progress.update(task, advance=1, description=what)
+
+
+def _print_report(report: Report) -> None:
+    console = Console()
+    table = Table("", *(column.value for column in Column), title=f"lab {report.scenario}")
+    beyond = False
+    for row in report.rows:
+        if not beyond and Column.NONE.value not in row.cells:
+            beyond = True
+            table.add_section()
+            table.add_row(Text("beyond the kernel (raw client)", style="italic"))
+        table.add_row(row.name, *(_cell_text(row.cells.get(column.value)) for column in Column))
+    console.print(table)
+    console.print(LEGEND, style="dim")
+    for row, name, cell in report.surprises():
+        headline = f"\n✗ {row.name}, column {name}: expected {cell.expected}, seen {cell.seen}"
+        console.print(headline, style="bold red", highlight=False)
+        console.print(Text(cell.reason or "no reason given"), style="dim")
+    _print_summary(console, report)
+
+
+def _cell_text(cell: Cell | None) -> Text:
+    match cell:
+        case None:
+            return Text("·", style="dim")
+        case Cell(expected=Verdict.NOT_APPLICABLE):
+            return Text("n/a", style="dim")
+        case Cell(as_expected=True):
+            style = "green" if cell.seen is Verdict.PASS else "yellow"
+            return Text(f"✓ {cell.seen}", style=style)
+        case _:
+            loud = f"✗ {cell.seen.upper()}, expected {cell.expected}"
+            return Text(loud, style="bold white on red")
+
+
+def _print_summary(console: Console, report: Report) -> None:
+    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    ran_on = f"\nLinux {report.kernel}, ftpfw on backend {report.backend}; {versions}"
+    console.print(ran_on, style="dim", highlight=False)
+    style = "bold green" if report.as_expected else "bold red"
+    console.print(f"{report.summary()} ({report.seconds:.1f} s)", style=style, highlight=False)
+
+
+@lab.command("bench")
+@click.option(
+    "--sessions", type=COUNT, default=200, show_default=True, help="Sessions a workload and round."
+)
+@click.option(
+    "--rounds", type=COUNT, default=5, show_default=True, help="Rounds; medians are over rounds."
+)
+@click.option(
+    "--size", type=COUNT, default=256, show_default=True, help="The one large download, in MiB."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def run_bench(sessions: int, rounds: int, size: int, as_json: bool) -> None:
+    """Compare the kernel's helper with ftpfw, side by side."""
+    require_root()
+    require_programs()
+    effort = bench.Effort(sessions, rounds, size)
+    with _signals_unwind(), _progress(bench.samples(effort)) as step:
+        report = bench.run(effort, step)
+    if as_json:
+        click.echo(json.dumps(report.as_json(), indent=2))
+    else:
+        _print_bench(report)
+
+
+def _print_bench(report: BenchReport) -> None:
+    console = Console()
+    table = Table("", BASELINE, CANDIDATE, "ratio", "range", "helper", "client")
+    for measure in report.measures:
+        table.add_row(
+            measure.name,
+            f"{measure.rate(BASELINE):.0f}",
+            f"{measure.rate(CANDIDATE):.0f}",
+            f"{measure.ratio:.2f}",
+            f"{min(measure.ratios):.2f}-{max(measure.ratios):.2f}",
+            _microseconds(measure.helper_cpu_us),
+            _microseconds(measure.client_cpu_us(CANDIDATE)),
+        )
+    console.print(table)
+    console.print(_bench_legend(report), style="dim", highlight=False)
+
+
+def _microseconds(value: float | None) -> str:
+    return "-" if value is None else f"{value:.0f} µs"
+
+
+def _bench_legend(report: BenchReport) -> str:
+    return (
+        f"sessions/s, one {bench.SMALL_SIZE >> 10} KiB file each, and MiB/s of a download of "
+        f"{report.size_mib} MiB\n"
+        f"medians of {report.rounds} rounds of {report.sessions} sessions; "
+        f"ratio: {CANDIDATE}/{BASELINE}, no difference where its range spans 1\n"
+        f"helper, client: CPU time for one session or MiB, with {CANDIDATE}\n"
+        f"Linux {report.kernel}, {report.cores} cores, backend {report.backend}, "
+        f"vsftpd {report.versions['vsftpd']}, Python {report.versions['python']}; "
+        f"{report.seconds:.0f} s"
+    )

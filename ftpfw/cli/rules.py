@@ -1,0 +1,167 @@
+"""``ftpfw rules``: generate, apply, check and remove the rule set of a policy."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from ftpfw.cli.confirm import confirmed, interrupts_deferred
+from ftpfw.cli.host import POLICY_FILE, open_policy, require_interfaces, require_root
+from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table
+from ftpfw.errors import FtpfwError, HostError
+from ftpfw.helper.backends import resolve_backend
+from ftpfw.ruleset import apply as applier
+from ftpfw.ruleset.compile import compile_policy, families
+from ftpfw.ruleset.drift import Drift
+from ftpfw.ruleset.iptables import render_save
+from ftpfw.ruleset.model import Family, RuleSet
+from ftpfw.ruleset.policy import Policy
+
+FORMATS = {"iptables": Family.IPV4, "ip6tables": Family.IPV6}
+FUTURE_FORMATS = ("nftables", "firewalld")
+FUTURE_FIREWALLS = ("nftables",)
+
+
+@click.group()
+def rules() -> None:
+    """Generate, apply, check and remove the rule set of a policy."""
+
+
+@rules.command()
+@click.argument("policy", type=POLICY_FILE)
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice([*FORMATS, *FUTURE_FORMATS]),
+    required=True,
+    help="What to write: iptables and ip6tables are iptables-save text.",
+)
+def generate(policy: Path, format_: str) -> None:
+    """Print the rule set of POLICY; nothing is applied.
+
+    Each rule stands under a sentence that says what it is for.
+    """
+    if format_ in FUTURE_FORMATS:
+        raise click.UsageError(f"--format {format_} is not supported yet")
+    wanted = open_policy(policy)
+    backend = resolve_backend(wanted)
+    click.echo(render_save(compile_policy(wanted, backend, FORMATS[format_])), nl=False)
+
+
+@rules.command("apply")
+@click.argument("policy", type=POLICY_FILE)
+@click.option(
+    "--backend",
+    "firewall",
+    type=click.Choice(["legacy", "nft-compat", *FUTURE_FIREWALLS]),
+    help="The firewall to use; without it, where rules live already.",
+)
+@click.option(
+    "--confirm",
+    "seconds",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Ask whether to keep the rules, and roll back unless told so in time.",
+)
+def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
+    """Make the rule set of POLICY live: all of it, or nothing.
+
+    It replaces an older one of ftpfw's. Foreign rules stay as they are.
+    """
+    if firewall in FUTURE_FIREWALLS:
+        raise click.UsageError(f"--backend {firewall} is not supported yet")
+    wanted = open_policy(policy)
+    require_root("apply rules")
+    require_interfaces(wanted)
+    firewall = firewall or applier.choose_firewall()
+    _require_one_home(firewall)
+    rulesets = _compile(wanted)
+    with interrupts_deferred():
+        before = applier.apply(rulesets, firewall)
+        if seconds is not None and not confirmed("keep these rules?", seconds):
+            applier.restore(before, firewall)
+            with suppress(OSError):  # the terminal may be gone
+                click.echo()
+            raise FtpfwError("not confirmed: rolled back, the rules are as they were before")
+    click.echo(f"applied on {firewall}: {_count(rulesets)}")
+
+
+@rules.command()
+@click.argument("policy", type=POLICY_FILE)
+@JSON_OPTION
+@click.pass_context
+def check(context: click.Context, policy: Path, as_json: bool) -> None:
+    """Compare the live rules with those of POLICY; exit code 1 if they differ."""
+    wanted = open_policy(policy)
+    require_root("read rules")
+    rulesets = _compile(wanted)
+    firewall = applier.choose_firewall()
+    drift = applier.check(rulesets, firewall)
+    if as_json:
+        echo_json({"firewall": firewall, "drift": [_as_object(one) for one in drift]})
+    elif drift:
+        columns = ["what", "table", "chain", "wanted", "found"]
+        echo_table(f"{firewall} differs from {policy}", columns, [_as_row(one) for one in drift])
+    else:
+        click.echo(f"{firewall} holds the rules of {policy}: {_count(rulesets)}")
+    context.exit(1 if drift else 0)
+
+
+@rules.command()
+@click.argument("policy", type=POLICY_FILE)
+def remove(policy: Path) -> None:
+    """Take every rule and chain of ftpfw's away; foreign rules stay.
+
+    POLICY is not read: a policy that is broken by now must not keep its rules in place.
+    """
+    del policy
+    require_root("remove rules")
+    homes = applier.firewalls_with_ours()
+    with interrupts_deferred():
+        for firewall in homes:
+            applier.remove(firewall)
+    click.echo(f"removed from {' and '.join(homes)}" if homes else "no rules of ftpfw's are here")
+
+
+def _compile(policy: Policy) -> list[RuleSet]:
+    backend = resolve_backend(policy)
+    return [compile_policy(policy, backend, family) for family in families(policy)]
+
+
+def _require_one_home(firewall: str) -> None:
+    """Rules in legacy and nf_tables at once would each see every packet."""
+    for home in applier.firewalls_with_ours():
+        if home != firewall:
+            raise HostError(
+                f"rules of ftpfw's live on {home} already, where packets would meet both",
+                mend=f"ftpfw rules remove POLICY first, or --backend {home}",
+            )
+
+
+def _count(rulesets: list[RuleSet]) -> str:
+    counts = [
+        f"{sum(len(chain.rules) for chain in ruleset.chains)} {ruleset.family}"
+        for ruleset in rulesets
+    ]
+    return f"{' and '.join(counts) or 'no'} rules"
+
+
+def _as_object(drift: Drift) -> dict[str, str | None]:
+    return {
+        "kind": drift.kind,
+        "family": str(drift.family),
+        "table": drift.table,
+        "chain": drift.chain,
+        "wanted": drift.wanted,
+        "found": drift.found,
+    }
+
+
+def _as_row(drift: Drift) -> list[str]:
+    place = f"{drift.family} {drift.table}"
+    if drift.wanted is None and drift.found is None:
+        return [drift.kind, place, drift.chain, "(the chain)", ""]
+    return [drift.kind, place, drift.chain, escape(drift.wanted or ""), escape(drift.found or "")]

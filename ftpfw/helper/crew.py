@@ -1,0 +1,120 @@
+"""Several queues: a worker process for each, and a parent that speaks for all of them.
+
+The kernel shares connections out over the queues by their addresses (NFQUEUE
+--queue-balance), so both directions of a flow meet the same worker. Parent and worker
+talk over a socket pair: the worker says that it is ready, answers each ``?`` with its
+report, and ends when the parent is gone. A worker that ends takes the crew with it,
+because its queue would stand still.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NoReturn
+
+from ftpfw.errors import FtpfwError, HostError
+from ftpfw.helper.eventloop import EventLoop
+from ftpfw.helper.worker import Worker, working
+from ftpfw.ruleset.policy import Backend
+
+ASK = b"?"
+READY = b"!"
+LONGEST = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A worker process, as its parent knows it."""
+
+    queue: int
+    pid: int
+    channel: socket.socket
+
+    def report(self) -> dict[str, Any]:
+        """Ask the worker for its report."""
+        self.channel.send(ASK)
+        answer = self.channel.recv(LONGEST)
+        if not answer:
+            raise self.ended()
+        report: dict[str, Any] = json.loads(answer)
+        return report
+
+    def ended(self) -> HostError:
+        """The error for a worker that is gone."""
+        return HostError(
+            f"the worker for queue {self.queue} (pid {self.pid}) ended", mend="see the helper's log"
+        )
+
+
+@contextmanager
+def crew(queues: range, backend: Backend, loop: EventLoop) -> Iterator[list[Member]]:
+    """Start a worker for each queue; all are ready when this yields, and gone when it ends."""
+    members: list[Member] = []
+    try:
+        for queue in queues:
+            members.append(_start(queue, backend, members))
+        for member in members:
+            _await_ready(member)
+            loop.watch(os.pidfd_open(member.pid), partial(_mourn, member, loop))
+        yield members
+    finally:
+        for member in members:
+            member.channel.close()
+            os.kill(member.pid, signal.SIGTERM)
+            os.waitpid(member.pid, 0)
+
+
+def _mourn(member: Member, loop: EventLoop) -> None:
+    """A worker ends with the crew (one signal may reach all of them), never before it."""
+    if loop.running:
+        raise member.ended()
+
+
+def _start(queue: int, backend: Backend, elder: list[Member]) -> Member:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    pid = os.fork()
+    if pid:
+        theirs.close()
+        return Member(queue, pid, ours)
+    for channel in (ours, *(member.channel for member in elder)):
+        channel.close()
+    return _run(queue, backend, theirs)
+
+
+def _run(queue: int, backend: Backend, parent: socket.socket) -> NoReturn:
+    """The worker process; it never returns into its parent's code."""
+    status = 1
+    try:
+        with EventLoop() as loop, working(queue, backend, loop) as worker:
+            loop.watch(parent.fileno(), lambda: _answer(parent, worker, loop))
+            parent.send(READY)
+            loop.run()
+        status = 0
+    except FtpfwError as error:
+        parent.send(str(error).encode())
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _answer(parent: socket.socket, worker: Worker, loop: EventLoop) -> None:
+    if parent.recv(1):
+        parent.send(json.dumps(worker.report()).encode())
+    else:
+        loop.stop()
+
+
+def _await_ready(member: Member) -> None:
+    said = member.channel.recv(LONGEST)
+    if said != READY:
+        reason = said.decode() or "it gave no reason"
+        raise HostError(f"the worker for queue {member.queue} did not start: {reason}")

@@ -1,0 +1,221 @@
+"""What the engine remembers of one control connection.
+
+Nothing here is of lasting value: expectations, NAT and sequence offsets live in the
+kernel, and a flow that is forgotten is picked up again at its next line.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from ftpfw.conntrack.model import Conntrack, Direction, Tuple
+from ftpfw.ftp.lines import Line, LineReader, TooLong
+from ftpfw.ftp.negotiation import (
+    Negotiation,
+    ReplyReader,
+    Unusable,
+    command_rewrite_start,
+    parse_command,
+)
+from ftpfw.helper.outlet import Outlet
+from ftpfw.tcp import serial
+from ftpfw.tcp.reassembly import Stream
+
+Key: TypeAlias = tuple[bytes, int, bytes, int]
+"""A tuple's fields in their order, as a dictionary key: made for every packet."""
+
+Event: TypeAlias = Negotiation | Unusable | TooLong
+
+
+class Conversation:
+    """The lines of one side, and what they negotiate."""
+
+    def __init__(self, direction: Direction) -> None:
+        self._replies = ReplyReader() if direction is Direction.REPLY else None
+        self._lines = LineReader()
+
+    def feed(self, data: bytes) -> list[Event]:
+        """Take bytes in order; tell what the lines that they complete negotiate."""
+        events = (self._read(item) for item in self._lines.feed(data))
+        return [event for event in events if event is not None]
+
+    def hold(self) -> int | None:
+        """The offset of the first byte of an incomplete line that a rewrite may replace."""
+        partial = self._lines.partial
+        if not partial:
+            return None
+        replies = self._replies
+        at = command_rewrite_start(partial) if replies is None else replies.rewrite_start(partial)
+        return None if at is None else self._lines.partial_offset + at
+
+    def restart(self, offset: int) -> None:
+        """Go on at ``offset`` after missed bytes, as if a line began there."""
+        self._lines.restart(offset)
+        if self._replies is not None:
+            self._replies.restart()
+
+    def _read(self, item: Line | TooLong) -> Event | None:
+        if isinstance(item, TooLong):
+            return item
+        return parse_command(item) if self._replies is None else self._replies.feed(item)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Bytes from offset ``begins`` on wait for the rest of their line, since time ``since``."""
+
+    begins: int
+    since: float
+
+
+class Half:
+    """One direction of a flow, from the first segment seen.
+
+    ``outlet`` is None where no rewrite can be due, because both sides see the same
+    address. Offsets count the sender's bytes from that first segment.
+    """
+
+    def __init__(self, direction: Direction, conntrack: Conntrack, seq: int) -> None:
+        self.direction = direction
+        self.stream = Stream(seq)
+        self.conversation = Conversation(direction)
+        self.next_offset = 0
+        self.hold: Hold | None = None
+        self.deferred: list[Event] = []
+        self._gap_since: float | None = None
+        self.outlet = self._open_outlet(conntrack, seq)
+
+    def _open_outlet(self, conntrack: Conntrack, seq: int) -> Outlet | None:
+        if not is_translated(conntrack, self.direction):
+            return None
+        adjusted = conntrack.seqadj[self.direction]
+        if adjusted is None:
+            return Outlet(seq)
+        late = serial.after(seq, adjusted.correction_pos)
+        base = adjusted.offset_after if late else adjusted.offset_before
+        return Outlet(seq, base=base, seqadj=adjusted)
+
+    def offset(self, seq: int) -> int:
+        """The offset of a sequence number near the stream's end."""
+        return self.next_offset + serial.distance(self.stream.next, seq)
+
+    def feed(self, seq: int, payload: bytes) -> bytes:
+        """Take a segment; return the bytes that it brings into order (see `Stream.feed`)."""
+        return self._advance(self.stream.feed(seq, payload))
+
+    def waits_for_gap(self, now: float, patience: float) -> bool:
+        """Whether bytes that are missing ahead of a segment may still come."""
+        if self._gap_since is None:
+            self._gap_since = now
+        return now - self._gap_since < patience
+
+    def must_wait(self, now: float, patience: float) -> bool:
+        """Whether a rewrite has to wait for the ack of the one before it."""
+        if self.outlet is None or self.outlet.settled:
+            return False
+        return not self.deferred or self.hold is None or now - self.hold.since < patience
+
+    def held_from(self) -> int | None:
+        """The offset of the first byte that a rewrite may yet replace."""
+        if self.deferred:
+            first = self.deferred[0]
+            assert isinstance(first, Negotiation)
+            return first.line.offset + first.start
+        return self.conversation.hold()
+
+    def has_left(self, offset: int) -> bool:
+        """Whether the byte at ``offset`` is beyond rewriting already."""
+        return self.outlet is not None and offset < self.outlet.released
+
+    def skip_gap(self) -> bytes:
+        """Give up bytes that never came; return those that follow them."""
+        before = self.stream.next
+        data = self.stream.skip_gap()
+        missed = serial.distance(before, self.stream.next) - len(data)
+        self.next_offset += missed
+        self.conversation.restart(self.next_offset)
+        if self.outlet is not None:
+            self.outlet.restart(self.next_offset)
+        return self._advance(data)
+
+    def _advance(self, data: bytes) -> bytes:
+        self.next_offset += len(data)
+        if not self.stream.gap:
+            self._gap_since = None
+        if self.outlet is not None:
+            self.outlet.pending += data
+        return data
+
+
+def is_translated(conntrack: Conntrack, direction: Direction) -> bool:
+    """Whether the other side sees the sender of ``direction`` under another address."""
+    return conntrack.tuple(direction).src != conntrack.tuple(direction.other).dst
+
+
+@dataclass(slots=True)
+class Flow:
+    """A control connection that is inspected."""
+
+    conntrack: Conntrack
+    halves: dict[Direction, Half] = field(default_factory=dict)
+
+    def acknowledge(self, direction: Direction, ack: int) -> None:
+        """Note the ack of a segment that travels in ``direction``, for the other one's sender."""
+        other = self.halves.get(direction.other)
+        if other is not None and other.outlet is not None:
+            other.outlet.acked = ack
+
+    def half(self, direction: Direction, seq: int) -> Half:
+        """The half of ``direction``, begun at ``seq`` if this is its first segment."""
+        half = self.halves.get(direction)
+        if half is None:
+            half = self.halves[direction] = Half(direction, self.conntrack, seq)
+        return half
+
+    @property
+    def keys(self) -> tuple[Key, Key]:
+        """Under which keys the flow is found: its original and its reply tuple."""
+        return key_of(self.conntrack.original), key_of(self.conntrack.reply)
+
+
+def key_of(tuple_: Tuple) -> Key:
+    """A conntrack tuple as a dictionary key."""
+    return (tuple_.src, tuple_.sport, tuple_.dst, tuple_.dport)
+
+
+class FlowTable:
+    """The flows by both of their tuples, the least recently used of which go first."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._ways: dict[Key, tuple[Flow, Direction]] = {}
+        self._recent: OrderedDict[Key, Flow] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._recent)
+
+    def find(self, key: Key) -> tuple[Flow, Direction] | None:
+        """The flow that owns a tuple, and which of its directions that tuple is."""
+        found = self._ways.get(key)
+        if found is not None:
+            self._recent.move_to_end(found[0].keys[0])
+        return found
+
+    def add(self, flow: Flow) -> None:
+        """Remember a flow; past the limit, forget the one used longest ago."""
+        original, reply = flow.keys
+        self._ways[original] = (flow, Direction.ORIGINAL)
+        self._ways[reply] = (flow, Direction.REPLY)
+        self._recent[original] = flow
+        self._recent.move_to_end(original)
+        if len(self._recent) > self._limit:
+            self.forget(next(iter(self._recent.values())))
+
+    def forget(self, flow: Flow) -> None:
+        """Drop a flow from the table."""
+        original, reply = flow.keys
+        self._recent.pop(original, None)
+        self._ways.pop(original, None)
+        self._ways.pop(reply, None)

@@ -1,0 +1,202 @@
+"""A topology's hosts as network namespaces: raised, entered, removed with all that runs in them.
+
+pyroute2 makes the namespaces, links, addresses and routes, from threads that enter a
+namespace by setns(2) and end there, so that the calling thread's own never changes and nothing
+is forked from a program with threads. Removal kills every process in a namespace first, daemons
+that left their parent included: a network namespace lives as long as a process is in it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from pyroute2 import IPRoute, netns
+
+from ftpfw.errors import KernelError
+from ftpfw.lab.topology import End, Host, Topology, namespace_name, namespace_owner
+
+T = TypeVar("T")
+
+NAMESPACES = Path("/run/netns")
+CLONE_NEWNET = 0x40000000
+FORWARDING = (
+    Path("/proc/sys/net/ipv4/ip_forward"),
+    Path("/proc/sys/net/ipv6/conf/all/forwarding"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LabHost:
+    """A host that is up; ``name`` is the topology's, ``namespace`` the kernel's."""
+
+    name: str
+    namespace: str
+
+    def start(self, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Process:
+        """Start a program here; its stdout and stderr are one pipe.
+
+        In a process group of its own the terminal's Ctrl-C does not reach it.
+        """
+        return subprocess.Popen(
+            ["ip", "netns", "exec", self.namespace, *argv],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(environment or {})},
+            text=True,
+            errors="replace",
+            process_group=0,
+        )
+
+    def call(self, function: Callable[[], T]) -> T:
+        """What ``function`` returns in a thread that entered this host and ends there."""
+        return _in_new_thread(lambda: (netns.setns(self.namespace, flags=0), function())[1])
+
+
+Process = subprocess.Popen[str]
+
+
+def _in_new_thread(function: Callable[[], T]) -> T:
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(function).result()
+
+
+@contextmanager
+def raised(topology: Topology, copy: str) -> Iterator[dict[str, LabHost]]:
+    """Raise one copy of a topology; ``copy`` tells it from others of this process."""
+    with ExitStack() as stack:
+        hosts = {}
+        for host in topology.hosts:
+            namespace = namespace_name(os.getpid(), copy, host.name)
+            stack.callback(remove_namespace, namespace)
+            _in_new_thread(partial(_add_namespace, namespace))
+            hosts[host.name] = LabHost(host.name, namespace)
+        for left, right in topology.links:
+            _plug(hosts, left, right)
+        for host in topology.hosts:
+            hosts[host.name].call(partial(_configure, host))
+        yield hosts
+
+
+def _add_namespace(name: str) -> None:
+    """Give the calling thread a new network namespace and bind it to a name (ip-netns(8)).
+
+    pyroute2's own ``create`` would fork, or bind the namespace of the main thread.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET) != 0:
+        raise KernelError(f"make the network namespace {name}", ctypes.get_errno())
+    netns.attach(name, threading.get_native_id())
+
+
+def _plug(hosts: Mapping[str, LabHost], left: End, right: End) -> None:
+    """A veth pair, made in one namespace with its peer in the other."""
+    far = os.open(NAMESPACES / hosts[right.host].namespace, os.O_RDONLY)
+
+    def add() -> None:
+        with IPRoute() as route:
+            peer = {"ifname": right.interface, "net_ns_fd": far}
+            route.link("add", ifname=left.interface, kind="veth", peer=peer)
+
+    try:
+        hosts[left.host].call(add)
+    finally:
+        os.close(far)
+
+
+def _configure(host: Host) -> None:
+    """Addresses, links up (``lo`` too), forwarding and the default route, from within."""
+    if host.forwards:
+        for switch in FORWARDING:
+            with suppress(FileNotFoundError):
+                switch.write_text("1")
+    with IPRoute() as route:
+        for interface in host.interfaces:
+            (index,) = route.link_lookup(ifname=interface.name)
+            for address in interface.addresses:
+                prefix = address.network.prefixlen
+                route.addr("add", index=index, address=str(address.ip), prefixlen=prefix)
+            route.link("set", index=index, state="up")
+        route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
+        if host.default_route:
+            route.route("add", dst="default", gateway=str(host.default_route))
+
+
+def remove_namespace(name: str) -> None:
+    """Kill what runs in a namespace and remove its name; no error where it does not exist."""
+    if not (NAMESPACES / name).exists():
+        return
+    kill_processes(name)
+    with suppress(OSError):
+        netns.remove(name)
+
+
+def kill_processes(namespace: str) -> None:
+    """SIGKILL every process in a namespace, and wait until each is gone."""
+    while pids := _pids(namespace):
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                _kill(pid)
+
+
+def _kill(pid: int) -> None:
+    descriptor = os.pidfd_open(pid)
+    try:
+        signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        ended.poll()
+    finally:
+        os.close(descriptor)
+
+
+def _pids(namespace: str) -> list[int]:
+    """The living processes whose main thread is in a namespace (zombies have none)."""
+    inside = (NAMESPACES / namespace).stat()
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if os.path.samestat((entry / "ns" / "net").stat(), inside):
+                found.append(int(entry.name))
+    return found
+
+
+@contextmanager
+def work_directory(copy: str) -> Iterator[Path]:
+    """A directory for one copy's files, which the server's own user may enter."""
+    path = Path(tempfile.mkdtemp(prefix=f"ftpfw-{os.getpid()}-{copy}-"))
+    try:
+        path.chmod(0o755)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def sweep() -> tuple[str, ...]:
+    """Remove what killed runs left behind; the names of what was removed."""
+    namespaces = [name for name in netns.listnetns() if _is_stale(name)]
+    directories = [path for path in Path(tempfile.gettempdir()).iterdir() if _is_stale(path.name)]
+    for name in namespaces:
+        remove_namespace(name)
+    for path in directories:
+        shutil.rmtree(path, ignore_errors=True)
+    return (*namespaces, *map(str, directories))
+
+
+def _is_stale(name: str) -> bool:
+    owner = namespace_owner(name)
+    return owner is not None and not Path(f"/proc/{owner}").exists()

@@ -1,0 +1,55 @@
+"""Fixtures for tests that need root: namespaces, and a client - gateway - server network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .netns import Namespaces, require_program, require_root, run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayNet:
+    """The names of three namespaces, joined as a client, a gateway and a server.
+
+        client 10.77.1.10 - 10.77.1.1 (in0) gateway (out0) 192.0.2.1 - 192.0.2.10 server
+            fd77:1::10        fd77:1::1               2001:db8:2::1  2001:db8:2::10
+
+    The gateway forwards; the server has no route to the client's network, so
+    connections work only once the gateway translates them.
+    """
+
+    client: str
+    gateway: str
+    server: str
+
+
+@pytest.fixture
+def namespaces() -> Iterator[Namespaces]:
+    require_root()
+    require_program("ip")
+    made = Namespaces()
+    try:
+        yield made
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def gateway_net(namespaces: Namespaces) -> GatewayNet:
+    net = GatewayNet(*(namespaces.create(role) for role in ("client", "gateway", "server")))
+    namespaces.link(net.client, "eth0", net.gateway, "in0")
+    namespaces.link(net.gateway, "out0", net.server, "eth0")
+    namespaces.address(net.client, "eth0", "10.77.1.10/24", "fd77:1::10/64")
+    namespaces.address(net.gateway, "in0", "10.77.1.1/24", "fd77:1::1/64")
+    namespaces.address(net.gateway, "out0", "192.0.2.1/24", "2001:db8:2::1/64")
+    namespaces.address(net.server, "eth0", "192.0.2.10/24", "2001:db8:2::10/64")
+    namespaces.route(net.client, "10.77.1.1", "fd77:1::1")
+    forwarding = ("net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
+    run(net.gateway, "sysctl", "-qw", *forwarding)
+    return net

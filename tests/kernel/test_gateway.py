@@ -1,0 +1,438 @@
+"""A loaded gateway, between a client and a server that the test plays itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import select
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from netfilterqueue import NetfilterQueue
+
+from .conftest import GatewayNet
+from .netns import inside, require_program, run
+
+PATIENCE = 5.0
+"""Seconds until something that should have come counts as never coming."""
+
+CONTROL = 21
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """The gateway host, as its administrator uses it."""
+
+    net: GatewayNet
+    directory: Path
+
+    @property
+    def state(self) -> Path:
+        return self.directory / "state"
+
+    def policy(self, **helper: object) -> Path:
+        settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in helper.items())
+        path = self.directory / "gateway.toml"
+        path.write_text(
+            f'[gateway]\ninside = ["in0"]\noutside = "out0"\nmasquerade = true\n'
+            f"[helper]\n{settings}\n"
+            f'[clients]\nallow = ["10.77.1.0/24", "fd77:1::/64"]\n'
+        )
+        return path
+
+    def ftpfw(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        command = ["ip", "netns", "exec", self.net.gateway, sys.executable, "-m", "ftpfw"]
+        return subprocess.run(
+            [*command, *map(str, arguments)],
+            env={**os.environ, "FTPFW_STATE_DIR": str(self.state)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def done(self, *arguments: str | Path) -> str:
+        """Run a command that must succeed; its output."""
+        finished = self.ftpfw(*arguments)
+        assert finished.returncode == 0, finished.stderr + finished.stdout
+        return finished.stdout
+
+    def status(self) -> dict[str, Any]:
+        report: dict[str, Any] = json.loads(self.ftpfw("status", "--json").stdout)
+        return report
+
+    def notes(self) -> dict[str, dict[str, int]]:
+        notes: dict[str, dict[str, int]] = {}
+        for worker in self.status()["helper"]["workers"]:
+            for kind, reasons in worker["notes"].items():
+                for reason, count in reasons.items():
+                    kept = notes.setdefault(kind, {})
+                    kept[reason] = kept.get(reason, 0) + count
+        return notes
+
+    def expectations(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.done("expect", "list", "--json"))[
+            "expectations"
+        ]
+        return found
+
+    def kill_helper(self) -> None:
+        pid = int((self.state / "ftpfw.pid").read_text())
+        descriptor = os.pidfd_open(pid)
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([descriptor], [], [], PATIENCE)[0]
+        os.close(descriptor)
+
+    def traces(self) -> dict[str, str]:
+        """Everything that a load could leave on this host."""
+        found = {}
+        for program in ("iptables-legacy", "ip6tables-legacy", "iptables-nft", "ip6tables-nft"):
+            saved = run(self.net.gateway, f"{program}-save").splitlines()
+            found[program] = "\n".join(line for line in saved if line.startswith("-"))
+        found["nft"] = run(self.net.gateway, "nft", "--stateless", "list", "ruleset")
+        found["queues"] = run(self.net.gateway, "cat", "/proc/net/netfilter/nfnetlink_queue")
+        found["expectations"] = run(self.net.gateway, "cat", "/proc/net/nf_conntrack_expect")
+        found["state"] = str(sorted(self.state.glob("*")) if self.state.exists() else None)
+        pids = ["ip", "netns", "pids", self.net.gateway]
+        found["processes"] = subprocess.run(pids, capture_output=True, text=True, check=True).stdout
+        return found
+
+
+@pytest.fixture
+def gateway(gateway_net: GatewayNet, tmp_path: Path) -> Iterator[Gateway]:
+    require_program("iptables-legacy", "iptables-nft", "nft")
+    here = Gateway(gateway_net, tmp_path)
+    try:
+        yield here
+    finally:
+        here.ftpfw("unload")
+
+
+@dataclass(frozen=True)
+class Session:
+    """One control connection, seen from both ends."""
+
+    gateway: Gateway
+    client: socket.socket
+    server: socket.socket
+
+    def say(self, line: bytes) -> bytes:
+        """The client sends a line; what reaches the server."""
+        self.client.sendall(line)
+        return receive_line(self.server)
+
+    def answer(self, line: bytes) -> bytes:
+        """The server sends a line; what reaches the client."""
+        self.server.sendall(line)
+        return receive_line(self.client)
+
+    def client_listens(self) -> socket.socket:
+        address = self.client.getsockname()[0]
+        return inside(self.gateway.net.client, lambda: listen(self.client.family, address))
+
+
+def listen(family: int, address: str, port: int = 0) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.settimeout(PATIENCE)
+    listener.bind((address, port))
+    listener.listen()
+    return listener
+
+
+def connect(address: str, port: int, timeout: float = PATIENCE) -> socket.socket:
+    connection = socket.create_connection((address, port), timeout)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return connection
+
+
+def receive_line(connection: socket.socket) -> bytes:
+    line = b""
+    while not line.endswith(b"\n"):
+        byte = connection.recv(1)
+        assert byte, f"the connection ended after {line!r}"
+        line += byte
+    return line
+
+
+@contextmanager
+def session(gateway: Gateway, server: str = "192.0.2.10") -> Iterator[Session]:
+    family = socket.AF_INET6 if ":" in server else socket.AF_INET
+    with ExitStack() as stack:
+        listener = inside(gateway.net.server, lambda: listen(family, server, CONTROL))
+        stack.enter_context(listener)
+        client = inside(gateway.net.client, lambda: connect(server, CONTROL))
+        stack.enter_context(client)
+        accepted, _ = listener.accept()
+        stack.enter_context(accepted)
+        accepted.settimeout(PATIENCE)
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        yield Session(gateway, client, accepted)
+
+
+def port_line(endpoint: tuple[str, int]) -> bytes:
+    host, port = endpoint
+    return f"PORT {host.replace('.', ',')},{port >> 8},{port & 255}\r\n".encode()
+
+
+def announced(line: bytes) -> tuple[str, int]:
+    numbers = line.decode().removeprefix("PORT ").strip().split(",")
+    return ".".join(numbers[:4]), int(numbers[4]) * 256 + int(numbers[5])
+
+
+def transfer(talk: Session, listener: socket.socket, endpoint: tuple[str, int]) -> None:
+    """The server opens the data connection that it was told of, and bytes cross both ways."""
+    with inside(talk.gateway.net.server, lambda: connect(*endpoint)) as data:
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.settimeout(PATIENCE)
+            data.sendall(b"down\n")
+            assert receive_line(accepted) == b"down\n"
+            accepted.sendall(b"up\n")
+            assert receive_line(data) == b"up\n"
+
+
+def active(talk: Session) -> None:
+    """One active transfer, and the control connection goes on in both directions."""
+    with talk.client_listens() as listener:
+        seen = talk.say(port_line(listener.getsockname()[:2]))
+        host, _ = announced(seen)
+        assert host == "192.0.2.1"
+        assert talk.answer(b"200 PORT command successful.\r\n").startswith(b"200")
+        transfer(talk, listener, announced(seen))
+    assert talk.say(b"NOOP\r\n") == b"NOOP\r\n"
+    assert talk.answer(b"200 Zzz\r\n") == b"200 Zzz\r\n"
+
+
+def test_unload_leaves_no_trace(gateway: Gateway) -> None:
+    before = gateway.traces()
+    gateway.done("load", gateway.policy())
+    assert gateway.traces() != before
+    with session(gateway) as talk:
+        active(talk)
+    gateway.done("unload")
+    assert gateway.traces() == before
+
+
+def test_many_transfers_in_one_session(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy())
+    with session(gateway) as talk:
+        for _ in range(5):
+            active(talk)
+    assert gateway.notes()["expected"] == {"PORT": 5}
+
+
+def test_several_queues_one_worker_each(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy(queue="3-4"))
+    with session(gateway) as talk:
+        for _ in range(3):
+            active(talk)
+    workers = gateway.status()["helper"]["workers"]
+    assert [worker["queue"] for worker in workers] == [3, 4]
+    assert sorted(worker["flows"] for worker in workers) == [0, 1], "a flow has one worker"
+    gateway.done("unload")
+    assert gateway.traces()["processes"] == ""
+
+
+def test_ipv6_eprt_under_nat66(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy())
+    with session(gateway, "2001:db8:2::10") as talk, talk.client_listens() as listener:
+        port = listener.getsockname()[1]
+        seen = talk.say(b"EPRT |2|fd77:1::10|%d|\r\n" % port)
+        assert seen == b"EPRT |2|2001:db8:2::1|%d|\r\n" % port
+        transfer(talk, listener, ("2001:db8:2::1", port))
+
+
+def test_expect_list_shows_what_is_open(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy())
+    with session(gateway) as talk:
+        assert gateway.expectations() == []
+        talk.say(b"PORT 10,77,1,10,200,1\r\n")
+        (expectation,) = gateway.expectations()
+    assert expectation["source"] == "192.0.2.10:any"
+    assert expectation["destination"] == "192.0.2.1:51201"
+    assert expectation["translated_to"] == "10.77.1.10:51201"
+    assert "51201" in gateway.done("expect", "list")
+
+
+def test_two_clients_may_announce_the_same_port(gateway: Gateway) -> None:
+    """Behind one public address the second is told another port; both transfers work."""
+    run(gateway.net.client, "ip", "address", "add", "10.77.1.11/24", "dev", "eth0")
+    gateway.done("load", gateway.policy())
+    with ExitStack() as stack:
+        listener = inside(gateway.net.server, lambda: listen(socket.AF_INET, "", CONTROL))
+        stack.enter_context(listener)
+        endpoints = []
+        for host in ("10.77.1.10", "10.77.1.11"):
+            source = (host, 0)
+            client = inside(
+                gateway.net.client,
+                lambda source=source: socket.create_connection(  # type: ignore[misc]
+                    ("192.0.2.10", CONTROL), PATIENCE, source_address=source
+                ),
+            )
+            stack.enter_context(client)
+            accepted = stack.enter_context(listener.accept()[0])
+            accepted.settimeout(PATIENCE)
+            talk = Session(gateway, client, accepted)
+            data = inside(
+                gateway.net.client,
+                lambda host=host: listen(socket.AF_INET, host, 40000),  # type: ignore[misc]
+            )
+            stack.enter_context(data)
+            endpoints.append((talk, data, announced(talk.say(port_line((host, 40000))))))
+        assert endpoints[0][2] == ("192.0.2.1", 40000)
+        assert endpoints[1][2] != endpoints[0][2]
+        for talk, data, endpoint in endpoints:
+            transfer(talk, data, endpoint)
+
+
+def test_a_helper_that_is_killed_and_loaded_again_goes_on_in_mid_session(
+    gateway: Gateway,
+) -> None:
+    policy = gateway.policy()
+    gateway.done("load", policy)
+    with session(gateway) as talk:
+        active(talk)
+        gateway.kill_helper()
+        assert talk.say(b"NOOP\r\n") == b"NOOP\r\n", 'on_crash = "open"'
+        assert gateway.ftpfw("status").returncode == 1
+        gateway.done("load", policy)
+        active(talk)
+
+
+def test_on_crash_closed_stops_control_connections(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy(on_crash="closed"))
+    with session(gateway) as talk:
+        assert talk.say(b"NOOP\r\n") == b"NOOP\r\n"
+        gateway.kill_helper()
+        talk.client.sendall(b"NOOP\r\n")
+        talk.server.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            talk.server.recv(1)
+
+
+def test_an_end_by_sigterm_is_clean(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy())
+    pid = int((gateway.state / "ftpfw.pid").read_text())
+    descriptor = os.pidfd_open(pid)
+    os.kill(pid, signal.SIGTERM)
+    assert select.select([descriptor], [], [], PATIENCE)[0]
+    os.close(descriptor)
+    left = sorted(path.name for path in gateway.state.iterdir())
+    assert left == ["helper.log", "loaded.json"]
+    assert (gateway.state / "helper.log").read_text() == ""
+
+
+def test_loading_twice_says_so(gateway: Gateway) -> None:
+    policy = gateway.policy()
+    gateway.done("load", policy)
+    before = gateway.traces()
+    assert "is loaded already" in gateway.done("load", policy)
+    another = gateway.ftpfw("load", gateway.policy(queue="7"))
+    assert another.returncode == 1
+    assert "loaded already" in another.stderr
+    assert gateway.traces() == before
+
+
+def test_unload_without_load_says_so(gateway: Gateway) -> None:
+    finished = gateway.ftpfw("unload")
+    assert finished.returncode == 1
+    assert "nothing is loaded" in finished.stderr
+
+
+BAD_POLICIES = [
+    # id, text that replaces "in0" line etc., what the error names
+    ("unknown key", 'outside = "out0"', 'outsid = "out0"', ":3: "),
+    ("interface that is not there", '"in0"', '"eth77"', ":2: "),
+    ("bad address", '"10.77.1.0/24"', '"10.77.1.300/24"', ":8: "),
+    ("port out of range", "[helper]", "[helper]\nports = [70000]", ":6: "),
+]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"), [row[1:] for row in BAD_POLICIES], ids=[row[0] for row in BAD_POLICIES]
+)
+def test_a_bad_policy_changes_nothing(gateway: Gateway, old: str, new: str, place: str) -> None:
+    policy = gateway.policy()
+    policy.write_text(policy.read_text().replace(old, new, 1))
+    before = gateway.traces()
+    finished = gateway.ftpfw("load", policy)
+    assert finished.returncode == 2
+    assert f"gateway.toml{place}" in finished.stderr
+    assert "mend:" in finished.stderr
+    assert "Traceback" not in finished.stderr
+    assert gateway.traces() == before
+
+
+def test_a_queue_that_is_taken_changes_nothing(gateway: Gateway) -> None:
+    def take() -> NetfilterQueue:
+        queue = NetfilterQueue()
+        queue.bind(0, lambda packet: packet.accept())
+        return queue
+
+    taken = inside(gateway.net.gateway, take)
+    try:
+        before = gateway.traces()
+        finished = gateway.ftpfw("load", gateway.policy())
+        assert finished.returncode == 1
+        assert "queue 0 cannot be bound" in finished.stderr
+        assert gateway.traces() == before
+    finally:
+        taken.unbind()
+
+
+JUNK = [
+    ("random bytes", random.Random(21).randbytes(20_000)),
+    ("lines of 64 KiB", b"PORT " + b"1" * 65_536 + b"\r\n" + b"x" * 65_536 + b"\r\n"),
+    ("NUL bytes", b"PORT 10,77,1,10\x00,4,1\r\n" + bytes(5_000) + b"\r\n"),
+]
+
+
+@pytest.mark.parametrize("junk", [row[1] for row in JUNK], ids=[row[0] for row in JUNK])
+def test_junk_passes_unchanged_and_opens_nothing(gateway: Gateway, junk: bytes) -> None:
+    gateway.done("load", gateway.policy())
+    with session(gateway) as talk:
+        talk.client.setblocking(True)
+        received = bytearray()
+
+        def read() -> None:
+            while len(received) < len(junk):
+                received.extend(talk.server.recv(65536) or pytest.fail("connection ended"))
+
+        sender = Thread(target=talk.client.sendall, args=(junk,))
+        sender.start()
+        read()
+        sender.join()
+        assert bytes(received) == junk
+        assert gateway.expectations() == []
+    assert sum(worker["packets"] for worker in gateway.status()["helper"]["workers"])
+
+
+def test_no_port_opens_for_a_foreign_address(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy())
+    with session(gateway) as talk:
+        line = b"PORT 10,77,1,99,200,1\r\n"
+        assert talk.say(line) == line
+        assert gateway.expectations() == []
+    assert gateway.notes() == {"refused": {"foreign address": 1}}
+
+
+def test_without_negotiation_no_port_is_open(gateway: Gateway) -> None:
+    gateway.done("load", gateway.policy())
+    with session(gateway) as talk, talk.client_listens() as listener:
+        _, port = listener.getsockname()
+        with pytest.raises(OSError, match=r"timed out|refused"):
+            inside(gateway.net.server, lambda: connect("192.0.2.1", port, timeout=0.5))
+        with suppress(OSError):
+            inside(gateway.net.client, lambda: connect("192.0.2.10", 40000, timeout=0.5))
+            pytest.fail("a client reached a port that nobody announced")
