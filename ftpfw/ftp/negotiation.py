@@ -139,6 +139,11 @@ class ReplyReader:
         self._sought: Kind | None = None
         self._reason = NO_HOST_PORT
 
+    @property
+    def inside(self) -> bool:
+        """Whether a reply of several lines is open."""
+        return bool(self._code)
+
     def feed(self, line: Line) -> Negotiation | Unusable | None:
         """Take the next line; None unless it announces an endpoint or should have."""
         text = line.text

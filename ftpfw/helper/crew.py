@@ -21,8 +21,8 @@ from functools import partial
 from typing import Any, NoReturn
 
 from ftpfw.errors import FtpfwError, HostError
-from ftpfw.helper.eventloop import EventLoop
-from ftpfw.helper.worker import Worker, working
+from ftpfw.helper.eventloop import EventLoop, beside, on_stop_signals
+from ftpfw.helper.worker import Worker, worker
 from ftpfw.ruleset.policy import Backend
 
 ASK = b"?"
@@ -93,10 +93,12 @@ def _run(queue: int, backend: Backend, parent: socket.socket) -> NoReturn:
     """The worker process; it never returns into its parent's code."""
     status = 1
     try:
-        with EventLoop() as loop, working(queue, backend, loop) as worker:
-            loop.watch(parent.fileno(), lambda: _answer(parent, worker, loop))
+        loop = EventLoop()
+        with worker(queue, backend) as inspector, on_stop_signals(inspector.reader.stop):
+            loop.watch(parent.fileno(), lambda: _answer(parent, inspector, loop))
             parent.send(READY)
-            loop.run()
+            with beside(loop):
+                inspector.reader.run()
         status = 0
     except FtpfwError as error:
         parent.send(str(error).encode())
@@ -106,11 +108,12 @@ def _run(queue: int, backend: Backend, parent: socket.socket) -> NoReturn:
         os._exit(status)
 
 
-def _answer(parent: socket.socket, worker: Worker, loop: EventLoop) -> None:
+def _answer(parent: socket.socket, inspector: Worker, loop: EventLoop) -> None:
     if parent.recv(1):
-        parent.send(json.dumps(worker.report()).encode())
+        parent.send(json.dumps(inspector.report()).encode())
     else:
-        loop.stop()
+        loop.running = False
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _await_ready(member: Member) -> None:

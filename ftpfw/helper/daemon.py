@@ -10,16 +10,18 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from ftpfw.conntrack import cthelper
 from ftpfw.helper.control import ControlSocket
 from ftpfw.helper.crew import crew
-from ftpfw.helper.eventloop import EventLoop
+from ftpfw.helper.eventloop import EventLoop, beside, on_stop_signals
 from ftpfw.helper.notify import READY, STOPPING, notify
 from ftpfw.helper.state import State
-from ftpfw.helper.worker import working
+from ftpfw.helper.worker import worker
 from ftpfw.ruleset.policy import Backend, Policy
+
+Report: TypeAlias = dict[str, Any]
 
 
 def serve(policy: Policy, backend: Backend, state: State) -> None:
@@ -27,22 +29,44 @@ def serve(policy: Policy, backend: Backend, state: State) -> None:
     state.create()
     started = time.time()
     queues = policy.helper.queue
-    with (
-        state.own_pid_file(),
-        EventLoop() as loop,
-        _inspecting(queues, backend, loop) as workers,
-        _attached(queues, backend),
-    ):
 
-        def report() -> dict[str, Any]:
-            head = {"pid": os.getpid(), "backend": backend.value, "since": started}
-            return head | {"workers": workers()}
+    def report(workers: list[Report]) -> Report:
+        return {
+            "pid": os.getpid(),
+            "backend": backend.value,
+            "since": started,
+            "workers": workers,
+        }
 
-        with closing(ControlSocket(state.control_socket, report)) as control:
-            loop.watch(control.fileno(), control.answer)
-            notify(READY)
-            loop.run()
-            notify(STOPPING)
+    with state.own_pid_file(), closing(EventLoop()) as loop:
+        # cthelper gets a process of its own even for one queue: whichever of the two is
+        # killed, the other suspends the helper, without which new connections would fail.
+        if len(queues) > 1 or backend is Backend.CTHELPER:
+            with (
+                crew(queues, backend, loop) as members,
+                _attached(queues, backend),
+                on_stop_signals(loop.stop),
+                _answering(state, loop, lambda: report([m.report() for m in members])),
+            ):
+                loop.run()
+        else:
+            with (
+                worker(queues[0], backend) as inspector,
+                on_stop_signals(inspector.reader.stop),
+                _answering(state, loop, lambda: report([inspector.report()])),
+                beside(loop),
+            ):
+                inspector.reader.run()
+
+
+@contextmanager
+def _answering(state: State, loop: EventLoop, report: Callable[[], Report]) -> Iterator[None]:
+    """Answer status requests, and say that all is ready."""
+    with closing(ControlSocket(state.control_socket, report)) as control:
+        loop.watch(control.fileno(), control.answer)
+        notify(READY)
+        yield
+        notify(STOPPING)
 
 
 @contextmanager
@@ -56,20 +80,3 @@ def _attached(queues: range, backend: Backend) -> Iterator[None]:
         yield
     finally:
         cthelper.suspend()
-
-
-@contextmanager
-def _inspecting(
-    queues: range, backend: Backend, loop: EventLoop
-) -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """Serve one queue here or several in processes of their own; yield the reports of all.
-
-    ``cthelper`` gets a process of its own too: whichever of the two is killed, the other
-    suspends the helper, without which new connections would fail.
-    """
-    if len(queues) == 1 and backend is not Backend.CTHELPER:
-        with working(queues[0], backend, loop) as worker:
-            yield lambda: [worker.report()]
-    else:
-        with crew(queues, backend, loop) as members:
-            yield lambda: [member.report() for member in members]

@@ -1,46 +1,25 @@
-"""One thread that waits for descriptors, and ends on SIGTERM or SIGINT."""
+"""A loop that waits for descriptors, in any thread, until it is stopped from any thread."""
 
 from __future__ import annotations
 
 import selectors
 import signal
 import socket
-from collections.abc import Callable
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Thread
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 class EventLoop:
-    """Calls back when descriptors can be read; as a context it owns the stop signals."""
+    """Calls back when descriptors can be read."""
 
     def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
         self.running = True
-        # A signal alone does not end select(2) (PEP 475): it must bring a byte too.
+        self._selector = selectors.DefaultSelector()
         self._woken, self._waker = socket.socketpair()
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
-
-    def __enter__(self) -> Self:
-        self.watch(self._woken.fileno(), lambda: self._woken.recv(64))
-        self._fd_before = signal.set_wakeup_fd(self._waker.fileno())
-        self._before = [(stop, signal.signal(stop, lambda *_: self.stop())) for stop in STOPS]
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for stop, handler in self._before:
-            signal.signal(stop, handler)
-        signal.set_wakeup_fd(self._fd_before)
-        self._selector.close()
-        self._woken.close()
-        self._waker.close()
+        self.watch(self._woken.fileno(), lambda: self._woken.recv(1))
 
     def watch(self, descriptor: int, ready: Callable[[], object]) -> None:
         """Call ``ready`` whenever ``descriptor`` can be read."""
@@ -49,9 +28,45 @@ class EventLoop:
     def stop(self) -> None:
         """Leave the loop after what is at hand."""
         self.running = False
+        self._waker.send(b".")
 
     def run(self) -> None:
         """Serve until `stop`."""
         while self.running:
             for key, _ in self._selector.select():
                 key.data()
+
+    def close(self) -> None:
+        """Give the loop's own descriptors back; it must not run any more."""
+        self._selector.close()
+        self._woken.close()
+        self._waker.close()
+
+
+@contextmanager
+def beside(loop: EventLoop) -> Iterator[None]:
+    """Run a loop in a thread of its own meanwhile."""
+
+    def run() -> None:
+        # The main thread waits in a system call that only a signal sent to it can end.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        loop.run()
+
+    thread = Thread(target=run, name="events")
+    thread.start()
+    try:
+        yield
+    finally:
+        loop.stop()
+        thread.join()
+
+
+@contextmanager
+def on_stop_signals(stop: Callable[[], object]) -> Iterator[None]:
+    """Have SIGTERM and SIGINT call ``stop`` in the main thread."""
+    before = [(number, signal.signal(number, lambda *_: stop())) for number in STOPS]
+    try:
+        yield
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

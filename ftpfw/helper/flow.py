@@ -6,12 +6,13 @@ kernel, and a flow that is forgotten is picked up again at its next line.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from ftpfw.conntrack.model import Conntrack, Direction, Tuple
-from ftpfw.ftp.lines import Line, LineReader, TooLong
+from ftpfw.ftp.lines import MAX_LINE, Line, LineReader, TooLong
 from ftpfw.ftp.negotiation import (
     Negotiation,
     ReplyReader,
@@ -29,12 +30,33 @@ Key: TypeAlias = tuple[bytes, int, bytes, int]
 Event: TypeAlias = Negotiation | Unusable | TooLong
 
 
+_COMMANDS = re.compile(rb"PORT|EPRT", re.IGNORECASE)
+_REPLIES = re.compile(rb"22[79]|\d-")
+"""What a segment of whole lines must hold to matter: the second also opens long replies."""
+
+
 class Conversation:
     """The lines of one side, and what they negotiate."""
 
     def __init__(self, direction: Direction) -> None:
         self._replies = ReplyReader() if direction is Direction.REPLY else None
         self._lines = LineReader()
+        self._telling = _COMMANDS if self._replies is None else _REPLIES
+
+    def says_nothing(self, data: bytes) -> bool:
+        """Whether ``data``, the next bytes, are whole lines that negotiate nothing.
+
+        Sound, not complete: most segments of a session are told apart without reading
+        their lines. False in the middle of a line or of a reply of several lines.
+        """
+        return (
+            data.endswith(b"\n")
+            and len(data) < MAX_LINE
+            and not self._telling.search(data)
+            and not self._lines.partial
+            and not self._lines.skipping
+            and not (self._replies is not None and self._replies.inside)
+        )
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes in order; tell what the lines that they complete negotiate."""
@@ -105,6 +127,23 @@ class Half:
         """Take a segment; return the bytes that it brings into order (see `Stream.feed`)."""
         return self._advance(self.stream.feed(seq, payload))
 
+    def pass_over(self, seq: int, payload: bytes) -> bool:
+        """Take a segment without reading it, if it comes in order and says nothing."""
+        if seq != self.stream.next or self.stream.gap or self.deferred:
+            return False
+        outlet = self.outlet
+        if outlet is not None and outlet.pending:
+            return False
+        if not self.conversation.says_nothing(payload):
+            return False
+        length = len(payload)
+        self.stream.pass_over(length)
+        self.next_offset += length
+        self.conversation.restart(self.next_offset)
+        if outlet is not None:
+            outlet.released = self.next_offset
+        return True
+
     def waits_for_gap(self, now: float, patience: float) -> bool:
         """Whether bytes that are missing ahead of a segment may still come."""
         if self._gap_since is None:
@@ -159,6 +198,7 @@ class Flow:
     """A control connection that is inspected."""
 
     conntrack: Conntrack
+    key: Key
     halves: dict[Direction, Half] = field(default_factory=dict)
 
     def acknowledge(self, direction: Direction, ack: int) -> None:
@@ -173,11 +213,6 @@ class Flow:
         if half is None:
             half = self.halves[direction] = Half(direction, self.conntrack, seq)
         return half
-
-    @property
-    def keys(self) -> tuple[Key, Key]:
-        """Under which keys the flow is found: its original and its reply tuple."""
-        return key_of(self.conntrack.original), key_of(self.conntrack.reply)
 
 
 def key_of(tuple_: Tuple) -> Key:
@@ -200,22 +235,22 @@ class FlowTable:
         """The flow that owns a tuple, and which of its directions that tuple is."""
         found = self._ways.get(key)
         if found is not None:
-            self._recent.move_to_end(found[0].keys[0])
+            self._recent.move_to_end(found[0].key)
         return found
 
-    def add(self, flow: Flow) -> None:
-        """Remember a flow; past the limit, forget the one used longest ago."""
-        original, reply = flow.keys
-        self._ways[original] = (flow, Direction.ORIGINAL)
-        self._ways[reply] = (flow, Direction.REPLY)
-        self._recent[original] = flow
-        self._recent.move_to_end(original)
+    def add(self, conntrack: Conntrack) -> Flow:
+        """Remember a new flow; past the limit, forget the one used longest ago."""
+        flow = Flow(conntrack, key_of(conntrack.original))
+        self._ways[flow.key] = (flow, Direction.ORIGINAL)
+        self._ways[key_of(conntrack.reply)] = (flow, Direction.REPLY)
+        self._recent[flow.key] = flow
+        self._recent.move_to_end(flow.key)
         if len(self._recent) > self._limit:
             self.forget(next(iter(self._recent.values())))
+        return flow
 
     def forget(self, flow: Flow) -> None:
         """Drop a flow from the table."""
-        original, reply = flow.keys
-        self._recent.pop(original, None)
-        self._ways.pop(original, None)
-        self._ways.pop(reply, None)
+        self._recent.pop(flow.key, None)
+        self._ways.pop(flow.key, None)
+        self._ways.pop(key_of(flow.conntrack.reply), None)

@@ -23,9 +23,8 @@ def notify(message: bytes) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        with suppress(OSError):
-            sender.sendto(message, address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
+        sender.sendto(message, address)
 
 
 @contextmanager

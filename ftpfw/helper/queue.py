@@ -10,7 +10,9 @@ import errno
 import logging
 import os
 import socket
+import struct
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, cast
 
@@ -31,37 +33,56 @@ HOOKS_AFTER_NAT = frozenset({NF_INET_LOCAL_IN, NF_INET_POST_ROUTING})
 BACKLOG = 4096
 """Packets that may wait in the kernel for the inspector (NFQA_CFG_QUEUE_MAXLEN)."""
 
-BATCH = 64
-"""Packets taken at a time, so that signals and status requests get their turn under load."""
+RECHECK = struct.pack("@ll", 1, 0)
+"""A second (struct timeval): see `_Blocking`."""
 
-TELLING = frozenset({NoteKind.EXPECTED, NoteKind.REWRITTEN, NoteKind.REFUSED, NoteKind.UNUSABLE})
+TELLING = frozenset({NoteKind.REFUSED, NoteKind.UNUSABLE, NoteKind.HOLD_GIVEN_UP})
 
 
-class _Batch:
-    """The queue's socket as netfilterqueue's ``run_socket`` wants it, for a batch at a time."""
+class _Stopped(BaseException):
+    """Ends the wait for the next packet; no fault, so no Exception."""
+
+
+class _Blocking:
+    """The queue's socket as netfilterqueue's ``run_socket`` wants it: waits, until stopped.
+
+    Waiting in recv(2) costs one system call a packet where select(2) costs three. A signal
+    ends the wait by an exception. One that comes in the instant before the wait begins
+    would be noticed with the next packet only, hence the timeout on the socket.
+    """
 
     def __init__(self, netlink: socket.socket, tally: Tally) -> None:
         self._netlink = netlink
         self._tally = tally
-        self._left = 0
+        self._stopped = False
+        self._waits = False
+        netlink.setblocking(True)
+        netlink.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, RECHECK)
 
-    def begin(self) -> _Batch:
-        self._left = BATCH
-        return self
+    def stop(self) -> None:
+        """Have ``recv`` raise; a signal handler calls this in the thread that receives."""
+        self._stopped = True
+        if self._waits:
+            raise _Stopped
 
     def recv(self, size: int) -> bytes:
-        """Return the next message; EAGAIN ends the batch."""
-        while self._left:
-            self._left -= 1
-            try:
-                return self._netlink.recv(size, socket.MSG_DONTWAIT)
-            except OSError as error:
-                if error.errno != errno.ENOBUFS:
-                    raise
-                # The kernel had more packets than the socket could take; they went by
-                # the rule's bypass, or were dropped and will be repeated.
-                self._tally.overruns += 1
-        raise BlockingIOError(errno.EAGAIN, "batch is over")
+        """Return the next message."""
+        self._waits = True
+        try:
+            while not self._stopped:
+                try:
+                    return self._netlink.recv(size)
+                except BlockingIOError:
+                    continue
+                except OSError as error:
+                    if error.errno != errno.ENOBUFS:
+                        raise
+                    # The kernel had more packets than the socket could take; they went
+                    # by the rule's bypass, or were dropped and will be repeated.
+                    self._tally.overruns += 1
+            raise _Stopped
+        finally:
+            self._waits = False
 
 
 class QueueReader:
@@ -81,7 +102,7 @@ class QueueReader:
                 "stop that one, or set [helper] queue to another number",
             ) from error
         self._netlink = socket.socket(fileno=os.dup(self._queue.get_fd()))
-        self._batch = _Batch(self._netlink, tally)
+        self._source = _Blocking(self._netlink, tally)
 
     def __enter__(self) -> Self:
         return self
@@ -95,13 +116,14 @@ class QueueReader:
         self._queue.unbind()
         self._netlink.close()
 
-    def fileno(self) -> int:
-        """The descriptor to watch for packets."""
-        return self._netlink.fileno()
+    def stop(self) -> None:
+        """End `run` after the packet at hand; a signal handler may call it."""
+        self._source.stop()
 
-    def read(self) -> None:
-        """Inspect a batch of the packets that wait."""
-        self._queue.run_socket(cast(socket.socket, self._batch.begin()))
+    def run(self) -> None:
+        """Inspect packets until `stop`."""
+        with suppress(_Stopped):
+            self._queue.run_socket(cast(socket.socket, self._source))
 
     def _on_packet(self, packet: Packet) -> None:
         try:
@@ -112,11 +134,13 @@ class QueueReader:
             packet.accept()
 
     def _decide(self, packet: Packet) -> None:
-        walk = self._engine.inspect(
-            packet.get_payload(),
-            after_nat=packet.hook in HOOKS_AFTER_NAT,
-            now=time.monotonic(),
-        )
+        payload = packet.get_payload()
+        after_nat = packet.hook in HOOKS_AFTER_NAT
+        if self._engine.glance(payload, after_nat=after_nat):
+            self._tally.packets += 1
+            packet.accept()
+            return
+        walk = self._engine.inspect(payload, after_nat=after_nat, now=time.monotonic())
         verdict = drive(walk, self._kernel, self._note)
         self._tally.count(verdict)
         match verdict:

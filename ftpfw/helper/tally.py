@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from ftpfw.helper.commands import Accept, Drop, Note, Verdict
+from ftpfw.helper.commands import HELD_BACK, UNCHANGED, Note, Verdict
 
 
 @dataclass(slots=True)
@@ -27,11 +27,10 @@ class Tally:
     def count(self, verdict: Verdict) -> None:
         """Count a packet by its verdict."""
         self.packets += 1
-        match verdict:
-            case Drop():
-                self.held += 1
-            case Accept(packet=bytes()):
-                self.rebuilt += 1
+        if verdict is HELD_BACK:
+            self.held += 1
+        elif verdict is not UNCHANGED:
+            self.rebuilt += 1
 
     def note(self, note: Note) -> None:
         """Count a note by kind and reason."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,6 @@ from typing import Any
 from ftpfw.conntrack import cthelper
 from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.helper.engine import Engine
-from ftpfw.helper.eventloop import EventLoop
 from ftpfw.helper.queue import QueueReader
 from ftpfw.helper.tally import Tally
 from ftpfw.ruleset.compile import HELPER_NAME
@@ -21,14 +21,15 @@ from ftpfw.ruleset.policy import Backend
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """An inspector at work."""
+    """An inspector that is ready to work."""
 
     queue: int
     engine: Engine
     tally: Tally
+    reader: QueueReader
 
     def report(self) -> dict[str, Any]:
-        """What it has done, for status reports."""
+        """What it has done, for status reports; any thread may ask."""
         return {
             "pid": os.getpid(),
             "queue": self.queue,
@@ -38,15 +39,16 @@ class Worker:
 
 
 @contextmanager
-def working(queue: int, backend: Backend, loop: EventLoop) -> Iterator[Worker]:
-    """Inspect the packets of a queue whenever ``loop`` runs."""
+def worker(queue: int, backend: Backend) -> Iterator[Worker]:
+    """A worker for the queue, bound; at the end the queue is given back."""
     after_nat = backend is Backend.CTHELPER
     engine = Engine(HELPER_NAME[backend], after_nat=after_nat, random=SystemRandom())
     tally = Tally()
     with Ctnetlink() as kernel, QueueReader(queue, engine, kernel, tally) as reader:
-        loop.watch(reader.fileno(), reader.read)
+        # What lives until the end is no garbage: the collector need not look at it again.
+        gc.freeze()
         try:
-            yield Worker(queue, engine, tally)
+            yield Worker(queue, engine, tally, reader)
         finally:
             if after_nat:
-                cthelper.suspend()  # while the queue is still read: see cthelper
+                cthelper.suspend()  # while the queue is still bound: see cthelper

@@ -45,13 +45,14 @@ def find_drift(
     live = own_part(saved)
     lengths = {chain: len(rules) for chain, rules in saved.rules.items()} if saved else {}
     drift = _Report(family, table)
-    for name in wanted.chains.keys() - live.chains.keys():
-        yield drift(Kind.MISSING, name)
-    for name in live.chains.keys() - wanted.chains.keys() - {NOTE_CHAIN}:
-        yield drift(Kind.UNEXPECTED, name)
     for name, rules in wanted.chains.items():
         if name in live.chains:
             yield from _rules_drift(drift, name, rules, live.chains[name])
+        else:
+            yield drift(Kind.MISSING, name)
+    for name in live.chains:
+        if name not in wanted.chains and name != NOTE_CHAIN:
+            yield drift(Kind.UNEXPECTED, name)
     yield from _hooks_drift(drift, wanted.hooks, live.hooks, lengths)
 
 

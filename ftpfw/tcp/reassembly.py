@@ -74,6 +74,10 @@ class Stream:
         self._pieces = pieces
         return self._advance()
 
+    def pass_over(self, length: int) -> None:
+        """Count ``length`` bytes that came in order and need no reading; no gap may be open."""
+        self._position += length
+
     def skip_gap(self) -> bytes:
         """Give up the first hole; return the bytes that wait behind it."""
         if self._pieces:

@@ -13,7 +13,7 @@ from scapy.layers.inet6 import IPv6
 
 from ftpfw.conntrack.model import Conntrack, Direction, Expectation, SeqAdj, Status, Tuple
 from ftpfw.errors import KernelError
-from ftpfw.helper.commands import Accept, Drop, Note, NoteKind, Verdict
+from ftpfw.helper.commands import UNCHANGED, Accept, Drop, Note, NoteKind, Verdict
 from ftpfw.helper.driver import drive
 from ftpfw.helper.engine import Engine
 from ftpfw.tcp.segment import parse_segment, rebuild
@@ -110,6 +110,13 @@ class World:
         self._templates = {d: packet(home.tuple(d), b"") for d in Direction}
 
     def inspect(self, raw: bytes, *, after_nat: bool = False) -> Verdict:
+        """What the queue does with a packet: a glance, and if need be a walk."""
+        if self.engine.glance(raw, after_nat=after_nat):
+            return UNCHANGED
+        return self.read(raw, after_nat=after_nat)
+
+    def read(self, raw: bytes, *, after_nat: bool = False) -> Verdict:
+        """Have the engine read a packet, however dull it is."""
         walk = self.engine.inspect(raw, after_nat=after_nat, now=self.now)
         return drive(walk, self.kernel, self.notes.append)
 

@@ -1,0 +1,81 @@
+"""A network namespace as a host whose rules a test applies, reads and breaks."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ftpfw.helper.backends import attachable
+from ftpfw.ruleset.compile import HELPER_NAME
+from ftpfw.ruleset.model import Family
+from ftpfw.ruleset.policy import Backend
+
+from .netns import CLONE_NEWNET, require_program, run
+
+SUFFIX = {"legacy": "legacy", "nft-compat": "nft"}
+PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class RulesHost:
+    """One namespace and one of the two kinds of iptables."""
+
+    def __init__(self, namespace: str, firewall: str) -> None:
+        self.namespace = namespace
+        self.firewall = firewall
+        for family in Family:
+            require_program(self.program(family))
+
+    def program(self, family: Family) -> str:
+        return f"{PROGRAM[family]}-{SUFFIX[self.firewall]}"
+
+    def iptables(self, arguments: str, family: Family = Family.IPV4) -> str:
+        return run(self.namespace, self.program(family), *arguments.split())
+
+    def save(self, family: Family, *options: str) -> str:
+        """iptables-save's text, without comments and counters."""
+        text = run(self.namespace, f"{self.program(family)}-save", *options)
+        lines = [line for line in text.splitlines() if not line.startswith("#")]
+        return re.sub(r" \[\d+:\d+\]", " [0:0]", "\n".join(lines))
+
+    def saved(self) -> str:
+        return "\n".join(self.save(family) for family in Family)
+
+    def packets(self, chain: str, part: str, family: Family = Family.IPV4) -> int:
+        """The packets that the one rule of ``chain`` with ``part`` in its text has counted."""
+        text = run(self.namespace, f"{self.program(family)}-save", "-c")
+        rules = [line for line in text.splitlines() if f"-A {chain} " in line and part in line]
+        assert len(rules) == 1, rules
+        return int(rules[0].removeprefix("[").partition(":")[0])
+
+
+@contextmanager
+def entered(namespace: str) -> Iterator[None]:
+    """Be in a namespace with the main thread: the legacy applier forks."""
+    home = os.open("/proc/self/ns/net", os.O_RDONLY)
+    there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
+    _set_namespace(there)
+    try:
+        yield
+    finally:
+        _set_namespace(home)
+        os.close(there)
+        os.close(home)
+
+
+def require_helper(backend: Backend) -> None:
+    """Skip where the kernel lacks the conntrack helper of a backend."""
+    name = HELPER_NAME.get(backend)
+    if name and not attachable(name):
+        pytest.skip(f"needs the conntrack helper {name}")
+
+
+def _set_namespace(descriptor: int) -> None:
+    if _libc.setns(descriptor, CLONE_NEWNET):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))

@@ -1,0 +1,237 @@
+"""``ftpfw rules`` as an administrator runs it, on a terminal of his own."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import GatewayNet
+from .rules_host import SUFFIX, RulesHost
+
+POLICY = """\
+[gateway]
+inside = ["in0"]
+outside = "out0"
+masquerade = true
+
+[helper]
+backend = "none"
+
+[clients]
+allow = ["10.77.1.0/24", "fd77:1::/64"]
+"""
+
+PATIENCE = 20.0
+"""Seconds until a command that should have ended counts as hanging."""
+
+
+class Admin:
+    """Runs ``ftpfw rules`` on the gateway."""
+
+    def __init__(self, host: RulesHost, directory: Path) -> None:
+        self.host = host
+        self.policy = directory / "gateway.toml"
+        self.policy.write_text(POLICY)
+
+    def argv(self, command: str, *options: str) -> list[str]:
+        ftpfw = [sys.executable, "-m", "ftpfw", "rules", command, str(self.policy), *options]
+        return ["ip", "netns", "exec", self.host.namespace, *ftpfw]
+
+    def rules(self, command: str, *options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.argv(command, *options), capture_output=True, text=True, check=False
+        )
+
+    def apply(self, *options: str) -> subprocess.CompletedProcess[str]:
+        return self.rules("apply", "--backend", self.host.firewall, *options)
+
+
+@pytest.fixture(params=SUFFIX)
+def admin(request: pytest.FixtureRequest, gateway_net: GatewayNet, tmp_path: Path) -> Admin:
+    return Admin(RulesHost(gateway_net.gateway, request.param), tmp_path)
+
+
+def is_live(admin: Admin) -> bool:
+    return "ftpfw-forward" in admin.host.saved()
+
+
+def test_applied_checked_and_removed(admin: Admin) -> None:
+    before = admin.host.saved()
+    applied = admin.apply()
+    assert applied.stdout == f"applied on {admin.host.firewall}: 13 IPv4 and 13 IPv6 rules\n"
+    assert admin.rules("check").returncode == 0
+    removed = admin.rules("remove")
+    assert (removed.returncode, removed.stdout) == (0, f"removed from {admin.host.firewall}\n")
+    assert not is_live(admin)
+    if admin.host.firewall == "nft-compat":
+        assert admin.host.saved() == before
+    assert "no rules" in admin.rules("remove").stdout
+
+
+def test_drift_is_a_table_or_an_object(admin: Admin) -> None:
+    admin.apply()
+    admin.host.iptables("-R ftpfw-drop 1 -i lo -j ACCEPT")
+    found = admin.rules("check")
+    assert found.returncode == 1
+    assert "ftpfw-drop" in found.stdout
+    assert "-i lo -j ACCEPT" in found.stdout
+    report = json.loads(admin.rules("check", "--json").stdout)
+    assert report == {
+        "firewall": admin.host.firewall,
+        "drift": [
+            {
+                "kind": "changed",
+                "family": "IPv4",
+                "table": "filter",
+                "chain": "ftpfw-drop",
+                "wanted": "-i in0 -o out0 -j DROP",
+                "found": "-i lo -j ACCEPT",
+            }
+        ],
+    }
+
+
+def test_an_interface_that_is_not_here_stops_everything(admin: Admin) -> None:
+    admin.policy.write_text(POLICY.replace("out0", "wan9"))
+    before = admin.host.saved()
+    refused = admin.apply()
+    assert refused.returncode == 2
+    assert f"{admin.policy}:3: gateway.outside: there is no interface 'wan9'" in refused.stderr
+    assert admin.host.saved() == before
+
+
+def test_rules_live_on_one_firewall_only(admin: Admin) -> None:
+    other = next(name for name in SUFFIX if name != admin.host.firewall)
+    assert admin.rules("apply", "--backend", other).returncode == 0
+    refused = admin.apply()
+    assert refused.returncode == 1
+    assert f"live on {other} already" in refused.stderr
+    assert not is_live(admin)
+    assert admin.rules("remove").stdout == f"removed from {other}\n"
+
+
+def test_a_broken_policy_does_not_keep_its_rules_in_place(admin: Admin) -> None:
+    admin.apply()
+    admin.policy.write_text("not a policy")
+    assert admin.rules("check").returncode == 2
+    assert admin.rules("remove").returncode == 0
+    assert not is_live(admin)
+
+
+class Terminal:
+    """``rules apply --confirm`` on a pseudo-terminal."""
+
+    def __init__(self, admin: Admin, seconds: int) -> None:
+        self.near, far = pty.openpty()
+        options = ("--backend", admin.host.firewall, "--confirm", str(seconds))
+        self.process = subprocess.Popen(
+            admin.argv("apply", *options),
+            stdin=far,
+            stdout=far,
+            stderr=far,
+            start_new_session=True,
+        )
+        os.close(far)
+        self.shown = ""
+
+    def wait_for(self, text: str) -> None:
+        while text not in self.shown:
+            assert select.select([self.near], [], [], PATIENCE)[0], self.shown
+            self.shown += os.read(self.near, 4096).decode()
+
+    def type(self, text: str) -> None:
+        os.write(self.near, text.encode())
+
+    def hang_up(self) -> None:
+        os.close(self.near)
+        self.near = -1
+
+    def end(self) -> int:
+        return self.process.wait(PATIENCE)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        if self.near >= 0:
+            os.close(self.near)
+
+
+@pytest.fixture
+def terminal(admin: Admin) -> Iterator[Callable[[int], Terminal]]:
+    opened: list[Terminal] = []
+
+    def open_terminal(seconds: int) -> Terminal:
+        opened.append(Terminal(admin, seconds))
+        opened[-1].wait_for("keep these rules? [y/N]")
+        return opened[-1]
+
+    yield open_terminal
+    for one in opened:
+        one.close()
+
+
+Open = Callable[[int], Terminal]
+
+
+def test_a_yes_keeps_the_rules(admin: Admin, terminal: Open) -> None:
+    asked = terminal(60)
+    assert is_live(admin)
+    asked.type("y\n")
+    asked.wait_for("applied on")
+    assert asked.end() == 0
+    assert is_live(admin)
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "yesterday\n", "\x04"])
+def test_any_other_answer_rolls_back(admin: Admin, terminal: Open, answer: str) -> None:
+    asked = terminal(60)
+    asked.type(answer)
+    asked.wait_for("rolled back")
+    assert asked.end() == 1
+    assert not is_live(admin)
+
+
+def test_silence_rolls_back(admin: Admin, terminal: Open) -> None:
+    asked = terminal(1)
+    asked.wait_for("rolled back")
+    assert asked.end() == 1
+    assert not is_live(admin)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_a_signal_rolls_back(admin: Admin, terminal: Open, number: signal.Signals) -> None:
+    asked = terminal(60)
+    asked.process.send_signal(number)
+    assert asked.end() == 1
+    assert not is_live(admin)
+
+
+def test_a_lost_terminal_rolls_back(admin: Admin, terminal: Open) -> None:
+    asked = terminal(60)
+    asked.hang_up()
+    asked.end()
+    assert not is_live(admin)
+
+
+def test_rolled_back_to_the_rules_before(admin: Admin, terminal: Open) -> None:
+    admin.policy.write_text(POLICY.replace(', "fd77:1::/64"', ""))
+    admin.apply()
+    before = admin.host.saved()
+    admin.policy.write_text(POLICY.replace("10.77.1.0/24", "10.77.0.0/16"))
+    asked = terminal(60)
+    assert "10.77.0.0/16" in admin.host.saved()
+    asked.type("n\n")
+    asked.end()
+    assert [line for line in admin.host.saved().splitlines() if "ftpfw" in line] == [
+        line for line in before.splitlines() if "ftpfw" in line
+    ]

@@ -1,0 +1,294 @@
+"""What applied rules do to packets: what passes, what is queued, what is dropped."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+import pytest
+from scapy.layers.inet import ICMP, IP, TCP
+from scapy.layers.inet6 import ICMPv6PacketTooBig, IPv6
+from scapy.packet import Packet
+
+from ftpfw.conntrack.client import Ctnetlink
+from ftpfw.conntrack.model import Direction, Expectation, ExpectNat, Tuple
+from ftpfw.ruleset.apply import apply
+from ftpfw.ruleset.compile import compile_policy
+from ftpfw.ruleset.model import Family
+from ftpfw.ruleset.policy import Backend, read_policy
+
+from .conftest import GatewayNet
+from .netns import inside
+from .rules_host import SUFFIX, RulesHost, entered, require_helper
+
+POLICY = """\
+[gateway]
+inside = ["in0"]
+outside = "out0"
+masquerade = true
+
+[clients]
+allow = ["10.77.1.0/24", "fd77:1::/64"]
+"""
+
+PATIENCE = 5.0
+"""Seconds until a packet that should pass counts as lost."""
+
+DROPPED = 0.3
+"""Seconds to wait for what is dropped; the drop rule's counter is the proof, not the silence."""
+
+CONTROL = 21
+DATA_PORT = 40100
+
+
+@dataclass(frozen=True)
+class Addresses:
+    family: Family
+    number: int
+    client: str
+    server: str
+    outside: str
+
+
+ADDRESSES = [
+    Addresses(Family.IPV4, socket.AF_INET, "10.77.1.10", "192.0.2.10", "192.0.2.1"),
+    Addresses(Family.IPV6, socket.AF_INET6, "fd77:1::10", "2001:db8:2::10", "2001:db8:2::1"),
+]
+
+
+class Gateway:
+    """Client and server around a gateway with rules, in one family."""
+
+    def __init__(self, net: GatewayNet, rules: RulesHost, at: Addresses, stack: ExitStack) -> None:
+        self.net, self.rules, self.at, self.stack = net, rules, at, stack
+        self.ct = stack.enter_context(inside(net.gateway, Ctnetlink))
+
+    def apply(self, backend: Backend) -> None:
+        require_helper(backend)
+        policy = read_policy(POLICY, "gateway.toml")
+        with entered(self.net.gateway):
+            rulesets = [compile_policy(policy, backend, family) for family in Family]
+            apply(rulesets, self.rules.firewall)
+
+    def listen(self, namespace: str, host: str, port: int) -> socket.socket:
+        family = self.at.number
+        listener = inside(namespace, lambda: socket.create_server((host, port), family=family))
+        listener.settimeout(PATIENCE)
+        return self.stack.enter_context(listener)
+
+    def connect(self, namespace: str, host: str, port: int, patience: float) -> socket.socket:
+        opened = inside(namespace, lambda: socket.create_connection((host, port), patience))
+        return self.stack.enter_context(opened)
+
+    def session(self, port: int = CONTROL) -> tuple[socket.socket, socket.socket]:
+        """A connection from the client to the server: both ends."""
+        listener = self.listen(self.net.server, self.at.server, port)
+        near = self.connect(self.net.client, self.at.server, port, PATIENCE)
+        far, _ = listener.accept()
+        far.settimeout(PATIENCE)
+        return near, self.stack.enter_context(far)
+
+    def is_dropped(self, namespace: str, host: str, port: int) -> bool:
+        before = self.dropped()
+        with pytest.raises(TimeoutError):
+            self.connect(namespace, host, port, DROPPED)
+        return self.dropped() > before
+
+    def dropped(self) -> int:
+        ways = ("-i in0 -o out0", "-i out0 -o in0")
+        return sum(self.packets("ftpfw-drop", way) for way in ways)
+
+    def packets(self, chain: str, part: str) -> int:
+        return self.rules.packets(chain, part, self.at.family)
+
+    def queued(self) -> int:
+        return self.packets("ftpfw-mangle", "-j NFQUEUE")
+
+    def master(self, control: socket.socket) -> Tuple:
+        client, server = (ip_address(text).packed for text in (self.at.client, self.at.server))
+        return Tuple(client, control.getsockname()[1], server, CONTROL)
+
+    def expect_active(self, master: Tuple, port: int) -> None:
+        """Let the server open a data connection to ``port``, as for a PORT of the client."""
+        size = len(master.src)
+        self.ct.add_expectation(
+            Expectation(
+                master=master,
+                tuple=Tuple(master.dst, 0, ip_address(self.at.outside).packed, port),
+                mask=Tuple(b"\xff" * size, 0, b"\xff" * size, 0xFFFF),
+                timeout=300,
+                nat=ExpectNat(Direction.REPLY, Tuple(master.src, port, bytes(size), 0)),
+                expectfn="nat-follow-master",
+            )
+        )
+
+    def send(self, packet: Packet) -> None:
+        """Send a crafted packet from the server, as it is."""
+        raw = inside(
+            self.net.server,
+            lambda: socket.socket(self.at.number, socket.SOCK_RAW, socket.IPPROTO_RAW),
+        )
+        with raw:
+            raw.sendto(bytes(packet), (packet.dst, 0))
+
+
+@pytest.fixture(params=ADDRESSES, ids=["IPv4", "IPv6"])
+def addresses(request: pytest.FixtureRequest) -> Addresses:
+    at: Addresses = request.param
+    return at
+
+
+@pytest.fixture(params=SUFFIX)
+def gateway(
+    request: pytest.FixtureRequest, gateway_net: GatewayNet, addresses: Addresses
+) -> Iterator[Gateway]:
+    with ExitStack() as stack:
+        rules = RulesHost(gateway_net.gateway, request.param)
+        yield Gateway(gateway_net, rules, addresses, stack)
+
+
+def talk(near: socket.socket, far: socket.socket, lines: int) -> None:
+    """One segment each way, ``lines`` times: the next one waits for the last one's arrival."""
+    for speaker, listener in [(near, far), (far, near)] * lines:
+        speaker.sendall(b"NOOP\r\n")
+        assert listener.recv(100) == b"NOOP\r\n"
+
+
+def close(near: socket.socket, far: socket.socket) -> None:
+    near.shutdown(socket.SHUT_WR)
+    assert far.recv(1) == b""
+    far.shutdown(socket.SHUT_WR)
+    assert near.recv(1) == b""
+
+
+def test_segments_with_data_are_queued_and_no_others(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    near, far = gateway.session()
+    assert gateway.queued() == 0  # SYN, SYN+ACK, ACK
+    talk(near, far, 5)
+    close(near, far)
+    assert gateway.queued() == 10
+
+
+def test_ip_options_do_not_count_as_data(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    near, far = gateway.session()
+    if gateway.at.family is Family.IPV4:
+        for end in (near, far):
+            end.setsockopt(
+                socket.IPPROTO_IP, socket.IP_OPTIONS, b"\x01\x01\x01\x01\x01\x01\x01\x00"
+            )
+        talk(near, far, 5)
+        close(near, far)
+        assert gateway.queued() == 10
+    else:
+        # Behind extension headers only the inspector finds TCP, so these are all queued.
+        options = b"\x00\x00\x01\x04\x00\x00\x00\x00"
+        near.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_DSTOPTS, options)
+        talk(near, far, 5)
+        close(near, far)
+        assert gateway.queued() > 10
+
+
+def test_only_control_connections_of_clients_are_queued(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    gateway.rules.iptables("-I FORWARD -p tcp -j ACCEPT", gateway.at.family)
+    talk(*gateway.session(2121), lines=1)
+    assert gateway.queued() == 0
+
+
+@pytest.mark.parametrize("backend", [Backend.BORROWED, Backend.KERNEL, Backend.NONE])
+def test_a_control_connection_leaves_with_the_gateway_s_address(
+    gateway: Gateway, backend: Backend
+) -> None:
+    gateway.apply(backend)
+    near, far = gateway.session()
+    talk(near, far, 1)
+    assert far.getpeername()[0] == gateway.at.outside
+
+
+def test_everything_else_is_dropped(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    gateway.listen(gateway.net.server, gateway.at.server, 80)
+    assert gateway.is_dropped(gateway.net.client, gateway.at.server, 80)
+    assert gateway.is_dropped(gateway.net.client, gateway.at.server, 50000)
+
+
+def test_the_administrator_s_own_rules_go_on_working(gateway: Gateway) -> None:
+    family = gateway.at.family
+    gateway.rules.iptables("-A FORWARD -p tcp --dport 80 -j ACCEPT", family)
+    gateway.rules.iptables("-A FORWARD -p tcp --sport 80 -j ACCEPT", family)
+    gateway.apply(Backend.BORROWED)
+    talk(*gateway.session(80), lines=1)
+
+
+def test_an_expected_data_connection_comes_in(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    near, far = gateway.session()
+    talk(near, far, 1)
+    listener = gateway.listen(gateway.net.client, gateway.at.client, DATA_PORT)
+    gateway.expect_active(gateway.master(near), DATA_PORT)
+    data = gateway.connect(gateway.net.server, gateway.at.outside, DATA_PORT, PATIENCE)
+    accepted, _ = listener.accept()
+    with accepted:
+        accepted.settimeout(PATIENCE)
+        talk(data, accepted, 3)
+
+
+def test_an_expected_connection_to_a_privileged_port_does_not(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    near, far = gateway.session()
+    talk(near, far, 1)
+    gateway.listen(gateway.net.client, gateway.at.client, 1023)
+    gateway.expect_active(gateway.master(near), 1023)
+    assert gateway.is_dropped(gateway.net.server, gateway.at.outside, 1023)
+
+
+def test_what_another_helper_expects_is_not_ours(gateway: Gateway) -> None:
+    """RELATED by a helper that is not FTP's: an administrator's sane, beside backend kernel."""
+    gateway.apply(Backend.KERNEL)
+    attach = "-t raw -R ftpfw-raw 1 -p tcp -m tcp --dport 21 -j CT --helper sane"
+    gateway.rules.iptables(attach, gateway.at.family)
+    near, far = gateway.session()
+    talk(near, far, 1)
+    gateway.listen(gateway.net.client, gateway.at.client, DATA_PORT)
+    gateway.expect_active(gateway.master(near), DATA_PORT)
+    assert gateway.is_dropped(gateway.net.server, gateway.at.outside, DATA_PORT)
+
+
+def test_without_a_helper_passive_ports_are_open_and_active_ones_shut(gateway: Gateway) -> None:
+    gateway.apply(Backend.NONE)
+    talk(*gateway.session(50000), lines=1)
+    assert gateway.is_dropped(gateway.net.client, gateway.at.server, 1023)
+
+
+def test_icmp_errors_about_a_control_connection_pass(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    near, far = gateway.session()
+    talk(near, far, 1)
+    rule = f"-d {subnet(gateway.at)} -i out0 -o in0 -p {icmp(gateway.at)}"
+    part = f"{rule} -m conntrack --ctstate RELATED --ctproto 6 --ctorigdstport"
+    assert gateway.packets("ftpfw-forward", part) == 0
+    gateway.send(too_big(gateway.at, port=far.getpeername()[1]))
+    assert gateway.packets("ftpfw-forward", part) == 1
+
+
+def subnet(at: Addresses) -> str:
+    return "10.77.1.0/24" if at.family is Family.IPV4 else "fd77:1::/64"
+
+
+def icmp(at: Addresses) -> str:
+    return "icmp" if at.family is Family.IPV4 else "ipv6-icmp"
+
+
+def too_big(at: Addresses, port: int) -> Packet:
+    """ "Fragmentation needed" from the server's side, about a segment of the masqueraded client."""
+    segment = TCP(sport=port, dport=CONTROL, flags="A")
+    if at.family is Family.IPV4:
+        error = IP(src=at.server, dst=at.outside) / ICMP(type=3, code=4, nexthopmtu=1280)
+        return error / IP(src=at.outside, dst=at.server) / segment
+    error = IPv6(src=at.server, dst=at.outside) / ICMPv6PacketTooBig(mtu=1280)
+    return error / IPv6(src=at.outside, dst=at.server) / segment

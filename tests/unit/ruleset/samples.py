@@ -1,0 +1,53 @@
+"""The sample policies of rules/, and small policies made from them."""
+
+from pathlib import Path
+
+from ftpfw.ruleset.compile import compile_policy, families
+from ftpfw.ruleset.iptables import render_save
+from ftpfw.ruleset.model import Family, RuleSet
+from ftpfw.ruleset.policy import Backend, OnCrash, Policy, read_policy
+
+RULES = Path(__file__).parents[3] / "rules"
+EXTENSION = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
+
+MINIMAL = """\
+[gateway]
+inside = ["eth1"]
+outside = "eth0"
+masquerade = true
+
+[clients]
+allow = ["10.0.1.0/24"]
+"""
+
+
+def sample(name: str) -> Policy:
+    path = RULES / f"{name}.toml"
+    return read_policy(path.read_text(), path.name)
+
+
+def backends(policy: Policy) -> list[Backend]:
+    """Those the policy can be compiled for: cthelper always fails open."""
+    closed = policy.helper.on_crash is OnCrash.CLOSED
+    return [
+        backend
+        for backend in Backend
+        if backend is not Backend.AUTO and not (closed and backend is Backend.CTHELPER)
+    ]
+
+
+NAMES = sorted(path.stem for path in RULES.glob("*.toml"))
+CASES = [
+    (f"{name}.{backend}.{EXTENSION[family]}", name, backend, family)
+    for name in NAMES
+    for backend in backends(sample(name))
+    for family in families(sample(name))
+]
+
+
+def compiled(name: str, backend: Backend, family: Family) -> RuleSet:
+    return compile_policy(sample(name), backend, family)
+
+
+def rendered(name: str, backend: Backend, family: Family) -> str:
+    return render_save(compiled(name, backend, family))
