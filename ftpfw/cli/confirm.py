@@ -39,7 +39,7 @@ def confirmed(question: str, seconds: int) -> bool:
             click.echo(f"{question} [y/N] (no answer within {seconds} s means no) ", nl=False)
             terminal = sys.stdin.fileno()
             ready, _, _ = select.select([terminal, interrupt], [], [], seconds)
-            if interrupt in ready or terminal not in ready:
+            if ready != [terminal]:
                 return False
             return os.read(terminal, 100).strip().lower() in {b"y", b"yes"}
         except OSError:  # the terminal is gone

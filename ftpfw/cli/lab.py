@@ -21,7 +21,11 @@ from ftpfw.lab.programs import require_programs, require_root
 from ftpfw.lab.results import Cell, Report, Verdict
 from ftpfw.lab.scenario import SCENARIOS, Column, Row, Scenario
 
-LEGEND = "✓ as expected  ✗ not as expected  n/a client or kernel has none  · not tried"
+LEGEND = (
+    "each cell: expected → seen  ✓ as expected  ✗ not as expected  "
+    "n/a client or kernel has none  · not tried"
+)
+HEADINGS = {Column.NONE: "no helper", Column.KERNEL: "kernel's helper", Column.FTPFW: "ftpfw"}
 COUNT = click.IntRange(min=1)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -103,7 +107,7 @@ def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
 
 def _print_report(report: Report) -> None:
     console = Console()
-    table = Table("", *(column.value for column in Column), title=f"lab {report.scenario}")
+    table = Table("", *(HEADINGS[column] for column in Column), title=f"lab {report.scenario}")
     beyond = False
     for row in report.rows:
         if not beyond and Column.NONE.value not in row.cells:
@@ -128,9 +132,9 @@ def _cell_text(cell: Cell | None) -> Text:
             return Text("n/a", style="dim")
         case Cell(as_expected=True):
             style = "green" if cell.seen is Verdict.PASS else "yellow"
-            return Text(f"✓ {cell.seen}", style=style)
+            return Text(f"{cell.expected} → {cell.seen} ✓", style=style)
         case _:
-            loud = f"✗ {cell.seen.upper()}, expected {cell.expected}"
+            loud = f"{cell.expected} → {cell.seen.upper()} ✗"
             return Text(loud, style="bold white on red")
 
 

@@ -44,6 +44,7 @@ from ftpfw.ruleset.model import (
     Queue,
     Rule,
     RuleSet,
+    Share,
     SourceNat,
     State,
     Table,
@@ -58,6 +59,9 @@ HELPER_NAME = {
 }
 
 UNPRIVILEGED = PortRange(1024, 65535)
+
+MAX_SHARES = 32
+"""XT_CLUSTER_NODES_MAX."""
 
 RAW = "ftpfw-raw"
 MANGLE = "ftpfw-mangle"
@@ -140,6 +144,9 @@ def _refuse(policy: Policy, backend: Backend) -> None:
     if not policy.gateway.masquerade and policy.gateway.snat_to is None:
         mend = "masquerade = true, or snat_to = the outside address"
         raise source.error(("gateway",), "a gateway without NAT is not supported yet", mend=mend)
+    if len(policy.helper.queue) > MAX_SHARES:
+        what = f"{len(policy.helper.queue)} queues are more than the {MAX_SHARES} that can share"
+        raise source.error(("helper", "queue"), what, mend=f'queue = "0-{MAX_SHARES - 1}"')
     _refuse_mixed_nat(policy)
     if backend is Backend.CTHELPER and policy.helper.on_crash is OnCrash.CLOSED:
         mend = 'backend = "borrowed", or on_crash = "open"'
@@ -179,19 +186,34 @@ def _queue(policy: Policy, backend: Backend, networks: tuple[Network, ...]) -> I
         return
     bypass = policy.helper.on_crash is OnCrash.OPEN
     fate = "they pass" if bypass else "they wait"
-    for network, port in product(networks, policy.helper.ports):
+    for network, port, (share, number) in product(
+        networks, policy.helper.ports, list(_shares(policy.helper.queue))
+    ):
+        some = f"share {share.index + 1} of {share.of} of the " if share else ""
         yield Rule(
             Match(
                 protocol=Protocol.TCP,
                 states=State.ESTABLISHED,
                 orig_source=network,
                 orig_dport=PortRange(port, port),
+                share=share,
                 carries_data=True,
             ),
-            Queue(policy.helper.queue, bypass),
-            f"Segments with data, both ways, of control connections from {network} to port"
+            Queue(number, bypass),
+            f"Segments with data, both ways, of {some}control connections from {network} to port"
             f" {port} go to the inspector; without one {fate}.",
         )
+
+
+def _shares(queue: range) -> Iterator[tuple[Share | None, int]]:
+    """Which connections belong to which queue number.
+
+    Both directions of a connection must meet the same inspector. The kernel's own sharing
+    (nfqueue_hash(), --queue-balance) goes by the packet's two addresses, and under NAT
+    those differ between the directions; the original source does not.
+    """
+    for index, number in enumerate(queue):
+        yield Share(index, len(queue)) if len(queue) > 1 else None, number
 
 
 def _translate(policy: Policy, networks: tuple[Network, ...]) -> Iterator[Rule]:

@@ -33,6 +33,7 @@ from ftpfw.ruleset.model import (
     Protocol,
     Queue,
     RuleSet,
+    Share,
     SourceNat,
     State,
     Table,
@@ -189,6 +190,8 @@ def _matches(match: Match, family: Family) -> Iterator[Extension]:
         yield Extension("tcp", (Option("--dport", (_ports(match.dport),)),))
     if conntrack := tuple(_conntrack(match)):
         yield Extension("conntrack", conntrack)
+    if match.share:
+        yield Extension("cluster", tuple(_cluster(match.share)))
     if match.helper:
         yield Extension("helper", (Option("--helper", (match.helper,)),))
     if match.carries_data:
@@ -210,6 +213,13 @@ def _conntrack(match: Match) -> Iterator[Option]:
         yield Option("--ctdir", (_DIRECTION[match.direction],))
 
 
+def _cluster(share: Share) -> Iterator[Option]:
+    """xt_cluster hashes the original source of the tracked connection."""
+    yield Option("--cluster-local-nodemask", (f"0x{1 << share.index:08x}",))
+    yield Option("--cluster-total-nodes", (str(share.of),))
+    yield Option("--cluster-hash-seed", (f"0x{0:08x}",))
+
+
 def _target(action: Action) -> Extension:
     options: tuple[Option, ...] = ()
     match action:
@@ -219,8 +229,10 @@ def _target(action: Action) -> Extension:
             name = "DROP"
         case AttachHelper(helper):
             name, options = "CT", (Option("--helper", (helper,)),)
-        case Queue(numbers, bypass):
-            name, options = "NFQUEUE", tuple(_queue(numbers, bypass=bypass))
+        case Queue(number, bypass):
+            name = "NFQUEUE"
+            fail_open = (Option("--queue-bypass"),) if bypass else ()
+            options = (Option("--queue-num", (str(number),)), *fail_open)
         case Masquerade():
             name = "MASQUERADE"
         case SourceNat(to):
@@ -230,15 +242,6 @@ def _target(action: Action) -> Extension:
         case _:
             assert_never(action)
     return Extension(name, options)
-
-
-def _queue(numbers: range, *, bypass: bool) -> Iterator[Option]:
-    if len(numbers) == 1:
-        yield Option("--queue-num", (str(numbers[0]),))
-    else:
-        yield Option("--queue-balance", (f"{numbers[0]}:{numbers[-1]}",))
-    if bypass:
-        yield Option("--queue-bypass")
 
 
 def _ports(ports: PortRange) -> str:

@@ -77,6 +77,17 @@ class PortRange:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """The connections whose original source hashes to ``index``, from 0, of ``of`` shares.
+
+    The same for both directions of a connection, whatever NAT does to its packets.
+    """
+
+    index: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """What a packet must be, all of it at once; None and False ask nothing.
 
@@ -97,6 +108,7 @@ class Match:
     orig_source: IPv4Network | IPv6Network | None = None
     orig_dport: PortRange | None = None
     direction: Direction | None = None
+    share: Share | None = None
     helper: str | None = None
     carries_data: bool = False
 
@@ -120,12 +132,12 @@ class AttachHelper:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """To userspace (NF_QUEUE); several numbers share the connections out.
+    """To userspace (NF_QUEUE).
 
     ``bypass``: the packet goes on when nobody listens, rather than being dropped.
     """
 
-    numbers: range
+    number: int
     bypass: bool
 
 

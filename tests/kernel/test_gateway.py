@@ -20,6 +20,8 @@ from typing import Any
 import pytest
 from netfilterqueue import NetfilterQueue
 
+from ftpfw.conntrack import cthelper
+
 from .conftest import GatewayNet
 from .netns import inside, require_program, run
 
@@ -28,6 +30,8 @@ PATIENCE = 5.0
 
 CONTROL = 21
 
+SO_SNDBUFFORCE = 32
+
 
 @dataclass(frozen=True)
 class Gateway:
@@ -35,12 +39,14 @@ class Gateway:
 
     net: GatewayNet
     directory: Path
+    backend: str
 
     @property
     def state(self) -> Path:
         return self.directory / "state"
 
     def policy(self, **helper: object) -> Path:
+        helper = {"backend": self.backend, **helper}
         settings = "\n".join(f"{key} = {json.dumps(value)}" for key, value in helper.items())
         path = self.directory / "gateway.toml"
         path.write_text(
@@ -107,14 +113,26 @@ class Gateway:
         return found
 
 
-@pytest.fixture
-def gateway(gateway_net: GatewayNet, tmp_path: Path) -> Iterator[Gateway]:
+@pytest.fixture(params=["borrowed", "cthelper"])
+def gateway(
+    request: pytest.FixtureRequest, gateway_net: GatewayNet, tmp_path: Path
+) -> Iterator[Gateway]:
     require_program("iptables-legacy", "iptables-nft", "nft")
-    here = Gateway(gateway_net, tmp_path)
+    if request.param == "cthelper" and not cthelper.available():
+        pytest.skip("needs the kernel module nfnetlink_cthelper")
+    here = Gateway(gateway_net, tmp_path, request.param)
     try:
         yield here
     finally:
         here.ftpfw("unload")
+
+
+@pytest.fixture
+def borrowed(gateway: Gateway) -> Gateway:
+    """A gateway for what only our own queue rule can do."""
+    if gateway.backend != "borrowed":
+        pytest.skip(f"not in the nature of the backend {gateway.backend}")
+    return gateway
 
 
 @dataclass(frozen=True)
@@ -231,16 +249,16 @@ def test_many_transfers_in_one_session(gateway: Gateway) -> None:
     assert gateway.notes()["expected"] == {"PORT": 5}
 
 
-def test_several_queues_one_worker_each(gateway: Gateway) -> None:
-    gateway.done("load", gateway.policy(queue="3-4"))
-    with session(gateway) as talk:
+def test_several_queues_one_worker_each(borrowed: Gateway) -> None:
+    borrowed.done("load", borrowed.policy(queue="3-4"))
+    with session(borrowed) as talk:
         for _ in range(3):
             active(talk)
-    workers = gateway.status()["helper"]["workers"]
+    workers = borrowed.status()["helper"]["workers"]
     assert [worker["queue"] for worker in workers] == [3, 4]
     assert sorted(worker["flows"] for worker in workers) == [0, 1], "a flow has one worker"
-    gateway.done("unload")
-    assert gateway.traces()["processes"] == ""
+    borrowed.done("unload")
+    assert borrowed.traces()["processes"] == ""
 
 
 def test_ipv6_eprt_under_nat66(gateway: Gateway) -> None:
@@ -310,11 +328,11 @@ def test_a_helper_that_is_killed_and_loaded_again_goes_on_in_mid_session(
         active(talk)
 
 
-def test_on_crash_closed_stops_control_connections(gateway: Gateway) -> None:
-    gateway.done("load", gateway.policy(on_crash="closed"))
-    with session(gateway) as talk:
+def test_on_crash_closed_stops_control_connections(borrowed: Gateway) -> None:
+    borrowed.done("load", borrowed.policy(on_crash="closed"))
+    with session(borrowed) as talk:
         assert talk.say(b"NOOP\r\n") == b"NOOP\r\n"
-        gateway.kill_helper()
+        borrowed.kill_helper()
         talk.client.sendall(b"NOOP\r\n")
         talk.server.settimeout(0.5)
         with pytest.raises(TimeoutError):
@@ -436,3 +454,49 @@ def test_without_negotiation_no_port_is_open(gateway: Gateway) -> None:
         with suppress(OSError):
             inside(gateway.net.client, lambda: connect("192.0.2.10", 40000, timeout=0.5))
             pytest.fail("a client reached a port that nobody announced")
+
+
+def queue_udp(gateway: Gateway) -> None:
+    """Send packets to the inspector that are none of its business."""
+    rule = ["OUTPUT", "-p", "udp", "-j", "NFQUEUE", "--queue-num", "0", "--queue-bypass"]
+    run(gateway.net.gateway, "iptables-legacy", "-A", *rule)
+
+
+def udp(gateway: Gateway) -> socket.socket:
+    return inside(gateway.net.gateway, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+
+
+def test_packets_that_are_no_segments_pass(borrowed: Gateway) -> None:
+    borrowed.done("load", borrowed.policy())
+    queue_udp(borrowed)
+    server = inside(borrowed.net.server, lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    with server, udp(borrowed) as sender:
+        server.bind(("192.0.2.10", 9))
+        server.settimeout(PATIENCE)
+        for payload in (b"", b"PORT 10,77,1,10,4,1\r\n", bytes(1400)):
+            sender.sendto(payload, ("192.0.2.10", 9))
+            assert server.recv(2000) == payload
+    assert borrowed.notes() == {"not-a-segment": {"not TCP": 3}}
+    with session(borrowed) as talk:
+        active(talk)
+
+
+def test_an_overrun_queue_recovers(borrowed: Gateway) -> None:
+    """More packets than the queue's socket can take while the inspector does not run."""
+    borrowed.done("load", borrowed.policy())
+    queue_udp(borrowed)
+    pid = int((borrowed.state / "ftpfw.pid").read_text())
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with udp(borrowed) as sender:
+            sender.setblocking(False)
+            sender.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, 64 << 20)
+            for _ in range(6000):
+                sender.sendto(bytes(1400), ("192.0.2.10", 9))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    with session(borrowed) as talk:
+        active(talk)
+    (worker,) = borrowed.status()["helper"]["workers"]
+    assert worker["overruns"] > 0
+    assert worker["errors"] == 0

@@ -150,6 +150,33 @@ def test_a_table_that_others_use_by_now_stays(host: RulesHost) -> None:
     assert ":INPUT DROP" in host.save(Family.IPV4, "-t", "mangle")
 
 
+def test_a_table_that_was_there_before_stays(host: RulesHost) -> None:
+    for family in Family:
+        host.iptables("-t raw -A OUTPUT -j ACCEPT", family)
+        host.iptables("-t raw -F OUTPUT", family)
+    before, raw = host.saved(), host.save(Family.IPV4, "-t", "raw")
+    apply(both("nat-gateway-ipv6", Backend.BORROWED), host.firewall)
+    remove(host.firewall)
+    assert host.save(Family.IPV4, "-t", "raw") == raw
+    if host.firewall == "nft-compat":
+        assert host.saved() == before
+
+
+def test_only_tables_with_rules_come_into_being(host: RulesHost) -> None:
+    apply(both("nat-gateway", Backend.NONE), host.firewall)
+    assert set(parse_save(host.save(Family.IPV4))) == {"nat", "filter"}
+    assert host.save(Family.IPV6) == ""
+
+
+def test_what_is_left_of_rules_deleted_by_hand_goes_too(host: RulesHost) -> None:
+    apply(both("nat-gateway", Backend.NONE), host.firewall)
+    for command in ("-D POSTROUTING -j ftpfw-nat", "-F ftpfw-nat", "-X ftpfw-nat"):
+        host.iptables(f"-t nat {command}")
+    remove(host.firewall)
+    assert rules_of(host.saved()) == {}
+    assert "ftpfw" not in host.saved()
+
+
 def test_rolled_back_to_the_older_rules(host: RulesHost) -> None:
     load(host, Family.IPV4, FOREIGN)
     apply(both("nat-gateway", Backend.NONE), host.firewall)

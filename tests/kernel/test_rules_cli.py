@@ -60,6 +60,12 @@ def admin(request: pytest.FixtureRequest, gateway_net: GatewayNet, tmp_path: Pat
     return Admin(RulesHost(gateway_net.gateway, request.param), tmp_path)
 
 
+@pytest.fixture
+def one_admin(gateway_net: GatewayNet, tmp_path: Path) -> Admin:
+    """For what has nothing to do with the kind of firewall."""
+    return Admin(RulesHost(gateway_net.gateway, "nft-compat"), tmp_path)
+
+
 def is_live(admin: Admin) -> bool:
     return "ftpfw-forward" in admin.host.saved()
 
@@ -100,31 +106,31 @@ def test_drift_is_a_table_or_an_object(admin: Admin) -> None:
     }
 
 
-def test_an_interface_that_is_not_here_stops_everything(admin: Admin) -> None:
-    admin.policy.write_text(POLICY.replace("out0", "wan9"))
-    before = admin.host.saved()
-    refused = admin.apply()
+def test_an_interface_that_is_not_here_stops_everything(one_admin: Admin) -> None:
+    one_admin.policy.write_text(POLICY.replace("out0", "wan9"))
+    before = one_admin.host.saved()
+    refused = one_admin.apply()
     assert refused.returncode == 2
-    assert f"{admin.policy}:3: gateway.outside: there is no interface 'wan9'" in refused.stderr
-    assert admin.host.saved() == before
+    assert f"{one_admin.policy}:3: gateway.outside: there is no interface 'wan9'" in refused.stderr
+    assert one_admin.host.saved() == before
 
 
-def test_rules_live_on_one_firewall_only(admin: Admin) -> None:
-    other = next(name for name in SUFFIX if name != admin.host.firewall)
-    assert admin.rules("apply", "--backend", other).returncode == 0
-    refused = admin.apply()
+def test_rules_live_on_one_firewall_only(one_admin: Admin) -> None:
+    other = next(name for name in SUFFIX if name != one_admin.host.firewall)
+    assert one_admin.rules("apply", "--backend", other).returncode == 0
+    refused = one_admin.apply()
     assert refused.returncode == 1
     assert f"live on {other} already" in refused.stderr
-    assert not is_live(admin)
-    assert admin.rules("remove").stdout == f"removed from {other}\n"
+    assert not is_live(one_admin)
+    assert one_admin.rules("remove").stdout == f"removed from {other}\n"
 
 
-def test_a_broken_policy_does_not_keep_its_rules_in_place(admin: Admin) -> None:
-    admin.apply()
-    admin.policy.write_text("not a policy")
-    assert admin.rules("check").returncode == 2
-    assert admin.rules("remove").returncode == 0
-    assert not is_live(admin)
+def test_a_broken_policy_does_not_keep_its_rules_in_place(one_admin: Admin) -> None:
+    one_admin.apply()
+    one_admin.policy.write_text("not a policy")
+    assert one_admin.rules("check").returncode == 2
+    assert one_admin.rules("remove").returncode == 0
+    assert not is_live(one_admin)
 
 
 class Terminal:
@@ -166,11 +172,14 @@ class Terminal:
             os.close(self.near)
 
 
+Open = Callable[[Admin, int], Terminal]
+
+
 @pytest.fixture
-def terminal(admin: Admin) -> Iterator[Callable[[int], Terminal]]:
+def terminal() -> Iterator[Open]:
     opened: list[Terminal] = []
 
-    def open_terminal(seconds: int) -> Terminal:
+    def open_terminal(admin: Admin, seconds: int) -> Terminal:
         opened.append(Terminal(admin, seconds))
         opened[-1].wait_for("keep these rules? [y/N]")
         return opened[-1]
@@ -180,47 +189,44 @@ def terminal(admin: Admin) -> Iterator[Callable[[int], Terminal]]:
         one.close()
 
 
-Open = Callable[[int], Terminal]
-
-
-def test_a_yes_keeps_the_rules(admin: Admin, terminal: Open) -> None:
-    asked = terminal(60)
-    assert is_live(admin)
+def test_a_yes_keeps_the_rules(one_admin: Admin, terminal: Open) -> None:
+    asked = terminal(one_admin, 60)
+    assert is_live(one_admin)
     asked.type("y\n")
     asked.wait_for("applied on")
     assert asked.end() == 0
-    assert is_live(admin)
+    assert is_live(one_admin)
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "yesterday\n", "\x04"])
-def test_any_other_answer_rolls_back(admin: Admin, terminal: Open, answer: str) -> None:
-    asked = terminal(60)
+def test_any_other_answer_rolls_back(one_admin: Admin, terminal: Open, answer: str) -> None:
+    asked = terminal(one_admin, 60)
     asked.type(answer)
     asked.wait_for("rolled back")
     assert asked.end() == 1
-    assert not is_live(admin)
+    assert not is_live(one_admin)
 
 
-def test_silence_rolls_back(admin: Admin, terminal: Open) -> None:
-    asked = terminal(1)
+def test_silence_rolls_back(one_admin: Admin, terminal: Open) -> None:
+    asked = terminal(one_admin, 1)
     asked.wait_for("rolled back")
     assert asked.end() == 1
-    assert not is_live(admin)
+    assert not is_live(one_admin)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
-def test_a_signal_rolls_back(admin: Admin, terminal: Open, number: signal.Signals) -> None:
-    asked = terminal(60)
+def test_a_signal_rolls_back(one_admin: Admin, terminal: Open, number: signal.Signals) -> None:
+    asked = terminal(one_admin, 60)
     asked.process.send_signal(number)
     assert asked.end() == 1
-    assert not is_live(admin)
+    assert not is_live(one_admin)
 
 
-def test_a_lost_terminal_rolls_back(admin: Admin, terminal: Open) -> None:
-    asked = terminal(60)
+def test_a_lost_terminal_rolls_back(one_admin: Admin, terminal: Open) -> None:
+    asked = terminal(one_admin, 60)
     asked.hang_up()
     asked.end()
-    assert not is_live(admin)
+    assert not is_live(one_admin)
 
 
 def test_rolled_back_to_the_rules_before(admin: Admin, terminal: Open) -> None:
@@ -228,7 +234,7 @@ def test_rolled_back_to_the_rules_before(admin: Admin, terminal: Open) -> None:
     admin.apply()
     before = admin.host.saved()
     admin.policy.write_text(POLICY.replace("10.77.1.0/24", "10.77.0.0/16"))
-    asked = terminal(60)
+    asked = terminal(admin, 60)
     assert "10.77.0.0/16" in admin.host.saved()
     asked.type("n\n")
     asked.end()

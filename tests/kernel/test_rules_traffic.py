@@ -66,9 +66,9 @@ class Gateway:
         self.net, self.rules, self.at, self.stack = net, rules, at, stack
         self.ct = stack.enter_context(inside(net.gateway, Ctnetlink))
 
-    def apply(self, backend: Backend) -> None:
+    def apply(self, backend: Backend, more: str = "") -> None:
         require_helper(backend)
-        policy = read_policy(POLICY, "gateway.toml")
+        policy = read_policy(POLICY + more, "gateway.toml")
         with entered(self.net.gateway):
             rulesets = [compile_policy(policy, backend, family) for family in Family]
             apply(rulesets, self.rules.firewall)
@@ -193,6 +193,15 @@ def test_ip_options_do_not_count_as_data(gateway: Gateway) -> None:
         assert gateway.queued() > 10
 
 
+def test_both_directions_meet_the_same_queue(gateway: Gateway) -> None:
+    """As NAT changes addresses, --queue-balance would send the replies anywhere."""
+    gateway.apply(Backend.BORROWED, '[helper]\nqueue = "0-3"\n')
+    near, far = gateway.session()
+    talk(near, far, 5)
+    numbers = [gateway.packets("ftpfw-mangle", f"--queue-num {number}") for number in range(4)]
+    assert sorted(numbers) == [0, 0, 0, 10]
+
+
 def test_only_control_connections_of_clients_are_queued(gateway: Gateway) -> None:
     gateway.apply(Backend.BORROWED)
     gateway.rules.iptables("-I FORWARD -p tcp -j ACCEPT", gateway.at.family)
@@ -288,7 +297,7 @@ def too_big(at: Addresses, port: int) -> Packet:
     """ "Fragmentation needed" from the server's side, about a segment of the masqueraded client."""
     segment = TCP(sport=port, dport=CONTROL, flags="A")
     if at.family is Family.IPV4:
-        error = IP(src=at.server, dst=at.outside) / ICMP(type=3, code=4, nexthopmtu=1280)
-        return error / IP(src=at.outside, dst=at.server) / segment
-    error = IPv6(src=at.server, dst=at.outside) / ICMPv6PacketTooBig(mtu=1280)
-    return error / IPv6(src=at.outside, dst=at.server) / segment
+        quoted = IP(src=at.outside, dst=at.server) / segment
+        return IP(src=at.server, dst=at.outside) / ICMP(type=3, code=4, nexthopmtu=1280) / quoted
+    quoted6 = IPv6(src=at.outside, dst=at.server) / segment
+    return IPv6(src=at.server, dst=at.outside) / ICMPv6PacketTooBig(mtu=1280) / quoted6

@@ -20,6 +20,7 @@ from ftpfw.ruleset.model import (
     Queue,
     Rule,
     RuleSet,
+    Share,
     SourceNat,
     State,
     Table,
@@ -177,7 +178,27 @@ def test_source_nat_has_its_address() -> None:
 def test_crash_behaviour_and_queue_numbers() -> None:
     text = MINIMAL + '[helper]\nqueue = "2-5"\non_crash = "closed"\n'
     ruleset = compile_policy(read_policy(text, "p.toml"), "borrowed", Family.IPV4)
-    assert [rule.action for rule in rules(ruleset, Table.MANGLE)] == [Queue(range(2, 6), False)]
+    assert [rule.action for rule in rules(ruleset, Table.MANGLE)] == [
+        Queue(number, False) for number in (2, 3, 4, 5)
+    ]
+
+
+SHARED = [
+    # id          queue  numbers
+    ("one queue", "7", [7]),
+    ("two", "0-1", [0, 1]),
+    ("three", "4-6", [4, 5, 6]),
+]
+
+
+@pytest.mark.parametrize(("queue", "numbers"), **table(SHARED))
+def test_queues_share_the_connections(queue: str, numbers: list[int]) -> None:
+    policy = read_policy(MINIMAL + f'[helper]\nqueue = "{queue}"\n', "p.toml")
+    queued = rules(compile_policy(policy, "borrowed", Family.IPV4), Table.MANGLE)
+    assert [rule.action for rule in queued] == [Queue(number, True) for number in numbers]
+    shares = [rule.match.share for rule in queued]
+    of = len(numbers)
+    assert shares == ([None] if of == 1 else [Share(index, of) for index in range(of)])
 
 
 def test_families_are_those_of_the_clients() -> None:
@@ -206,6 +227,13 @@ REFUSED = [
         "none",
         7,
         "of another IP version",
+    ),
+    (
+        "too many queues",
+        MINIMAL + '[helper]\nqueue = "0-32"\n',
+        "borrowed",
+        9,
+        "33 queues are more than the 32",
     ),
     (
         "auto became cthelper, closed",

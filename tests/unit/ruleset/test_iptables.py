@@ -18,6 +18,7 @@ from ftpfw.ruleset.model import (
     PortRange,
     Protocol,
     Queue,
+    Share,
     SourceNat,
     State,
 )
@@ -79,15 +80,23 @@ RENDERED: list[tuple[str, Match, Action, Family, str]] = [
         Family.IPV6,
         "-m helper --helper sane -j ACCEPT",
     ),
+    (
+        "a share of the connections",
+        Match(share=Share(2, 3), states=State.ESTABLISHED, helper="sane"),
+        Accept(),
+        Family.IPV4,
+        "-m conntrack --ctstate ESTABLISHED -m cluster --cluster-local-nodemask 0x00000004"
+        " --cluster-total-nodes 3 --cluster-hash-seed 0x00000000 -m helper --helper sane -j ACCEPT",
+    ),
     ("ICMP", Match(protocol=Protocol.ICMP), Drop(), Family.IPV4, "-p icmp -j DROP"),
     ("ICMPv6", Match(protocol=Protocol.ICMP), Drop(), Family.IPV6, "-p ipv6-icmp -j DROP"),
-    ("queue", Match(), Queue(range(3, 4), False), Family.IPV4, "-j NFQUEUE --queue-num 3"),
+    ("queue", Match(), Queue(3, False), Family.IPV4, "-j NFQUEUE --queue-num 3"),
     (
-        "queues with bypass",
+        "queue with bypass",
         Match(),
-        Queue(range(4), True),
+        Queue(0, True),
         Family.IPV4,
-        "-j NFQUEUE --queue-balance 0:3 --queue-bypass",
+        "-j NFQUEUE --queue-num 0 --queue-bypass",
     ),
     ("masquerade", Match(source=NET6), Masquerade(), Family.IPV6, "-s fd00::/64 -j MASQUERADE"),
     (
