@@ -2,7 +2,7 @@
 
 Anything but a yes in time is a no: another answer, the end of the input, SIGHUP because
 the terminal is gone, SIGINT, SIGTERM. Signals are held back around the change itself,
-so that it is done or undone as a whole, and let through only while the question stands.
+and let through only while the question stands.
 """
 
 from __future__ import annotations
@@ -16,17 +16,7 @@ from contextlib import contextmanager
 
 import click
 
-INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
-
-
-@contextmanager
-def interrupts_deferred() -> Iterator[None]:
-    """Hold back signals that would end the process; they arrive at the end."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+from ftpfw.cli.interrupts import INTERRUPTS
 
 
 def confirmed(question: str, seconds: int) -> bool:

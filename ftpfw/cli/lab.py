@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 import click
 from rich.console import Console
@@ -15,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ftpfw.cli.interrupts import interrupts_unwind
 from ftpfw.lab import bench, nat_gateway
 from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport
 from ftpfw.lab.programs import require_programs, require_root
@@ -27,7 +26,6 @@ LEGEND = (
 )
 HEADINGS = {Column.NONE: "no helper", Column.KERNEL: "kernel's helper", Column.FTPFW: "ftpfw"}
 COUNT = click.IntRange(min=1)
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @click.group()
@@ -62,7 +60,7 @@ def run_scenario(scenario: str, as_json: bool) -> None:
     require_programs()
     chosen = SCENARIOS[scenario]
     cells = sum(len(row.expected) for row in chosen.rows)
-    with _signals_unwind(), _progress(cells) as step:
+    with interrupts_unwind(), _progress(cells) as step:
 
         def observe(row: Row, column: Column, cell: Cell) -> None:
             step(f"{column}: {row.name}", cell.seen)
@@ -73,23 +71,6 @@ def run_scenario(scenario: str, as_json: bool) -> None:
     else:
         _print_report(report)
     sys.exit(0 if report.as_expected else 1)
-
-
-@contextmanager
-def _signals_unwind() -> Iterator[None]:
-    """Make the first signal an exception, and ignore the rest while its clean-up runs."""
-
-    def unwind(number: int, _frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, lambda *_: None)
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, unwind) for number in SIGNALS}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -162,7 +143,7 @@ def run_bench(sessions: int, rounds: int, size: int, as_json: bool) -> None:
     require_root()
     require_programs()
     effort = bench.Effort(sessions, rounds, size)
-    with _signals_unwind(), _progress(bench.samples(effort)) as step:
+    with interrupts_unwind(), _progress(bench.samples(effort)) as step:
         report = bench.run(effort, step)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))

@@ -13,13 +13,13 @@ from pathlib import Path
 import click
 
 from ftpfw.cli.host import POLICY_FILE, open_policy, require_interfaces, require_root
-from ftpfw.cli.unload import stop_helper, unload_here
-from ftpfw.conntrack import cthelper
+from ftpfw.cli.interrupts import interrupts_deferred, interrupts_unwind
+from ftpfw.cli.unload import retire_helper, stop_helper
 from ftpfw.errors import HostError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.notify import listening
 from ftpfw.helper.state import Loaded, State
-from ftpfw.ruleset.apply import apply, choose_firewall, remove
+from ftpfw.ruleset.apply import apply, choose_firewall, restore
 from ftpfw.ruleset.compile import compile_policy, families
 from ftpfw.ruleset.policy import Backend, Policy
 
@@ -34,15 +34,23 @@ FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 def load(policy: Path) -> None:
     """Load POLICY: rules, helper, and the inspector in the background.
 
-    Returns when it is ready. If any part fails, nothing stays behind.
+    Returns when it is ready. If any part fails, nothing stays behind. A helper that has
+    died since the last load is started again.
     """
     wanted = open_policy(policy)
     require_root("load a gateway")
     require_interfaces(wanted)
     state = State.here()
     digest = hashlib.sha256(policy.read_bytes()).hexdigest()
-    if _is_loaded(state, digest):
-        return
+    loaded = state.loaded()
+    with interrupts_unwind():
+        if loaded is None:
+            _load(policy, digest, wanted, state)
+        else:
+            _keep(loaded, policy, digest, wanted, state)
+
+
+def _load(policy: Path, digest: str, wanted: Policy, state: State) -> None:
     backend = resolve_backend(wanted)
     firewall = choose_firewall()
     rulesets = [compile_policy(wanted, backend, family) for family in families(wanted)]
@@ -51,32 +59,30 @@ def load(policy: Path) -> None:
         undo.callback(state.remove)
         if backend in INSPECTED:
             if backend is Backend.CTHELPER:
-                undo.callback(cthelper.unregister)
+                undo.callback(retire_helper)
             undo.callback(stop_helper, state)
             _start_helper(policy, state)
-        undo.callback(remove, firewall)
-        apply(rulesets, firewall)
-        state.set_loaded(_record(policy, digest, wanted, backend, firewall))
-        undo.pop_all()
+        with interrupts_deferred():
+            undo.callback(restore, apply(rulesets, firewall), firewall)
+            state.set_loaded(_record(policy, digest, wanted, backend, firewall))
+            undo.pop_all()
     _report(backend, firewall, state)
 
 
-def _is_loaded(state: State, digest: str) -> bool:
-    """Whether this policy is in force already; mends a load whose helper has died."""
-    loaded = state.loaded()
-    if loaded is None:
-        return False
-    if loaded.backend in INSPECTED and state.helper_pid() is None:
-        click.echo(f"the helper of {loaded.policy} is gone: loading anew", err=True)
-        unload_here(state, loaded)
-        return False
+def _keep(loaded: Loaded, policy: Path, digest: str, wanted: Policy, state: State) -> None:
+    """Leave what is loaded as it is, but for a helper or rules that have gone since."""
     if loaded.digest != digest:
         raise HostError(
             f"another policy is loaded already: {loaded.policy}, or an earlier text of it",
             mend="ftpfw unload first, or set FTPFW_STATE_DIR for another network namespace",
         )
-    click.echo(f"{loaded.policy} is loaded already; nothing was changed")
-    return True
+    if loaded.backend in INSPECTED and state.helper_pid() is None:
+        _start_helper(policy, state)
+        click.echo(f"the helper was gone and runs again: pid {state.helper_pid()}")
+    rulesets = [compile_policy(wanted, loaded.backend, family) for family in families(wanted)]
+    with interrupts_deferred():
+        apply(rulesets, loaded.firewall)
+    click.echo(f"{loaded.policy} is loaded already")
 
 
 def _start_helper(policy: Path, state: State) -> None:
@@ -84,6 +90,7 @@ def _start_helper(policy: Path, state: State) -> None:
     argv = [sys.executable, "-m", "ftpfw", "helper", str(policy.resolve()), "--log", str(state.log)]
     environment = {**os.environ, "NOTIFY_SOCKET": str(state.ready_socket)}
     with listening(state.ready_socket) as ready, state.log.open("ab") as log:
+        start = log.tell()
         process = subprocess.Popen(
             argv,
             env=environment,
@@ -92,12 +99,17 @@ def _start_helper(policy: Path, state: State) -> None:
             stderr=log,
             start_new_session=True,
         )
-        if ready(process.pid, READY_WITHIN):
-            return
+        try:
+            if ready(process.pid, READY_WITHIN):
+                return
+        except BaseException:
+            process.kill()
+            raise
     process.kill()
     process.wait()
-    said = state.log.read_text(errors="replace").strip().removeprefix("ftpfw: ")
-    raise HostError(f"the helper did not start: {said or 'it gave no reason'}")
+    said = state.log.read_bytes()[start:].decode(errors="replace").strip()
+    reason = said.removeprefix("ftpfw: ") or "it gave no reason"
+    raise HostError(f"the helper did not start: {reason}")
 
 
 def _record(policy: Path, digest: str, wanted: Policy, backend: Backend, firewall: str) -> Loaded:

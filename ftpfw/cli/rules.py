@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 from rich.markup import escape
 
-from ftpfw.cli.confirm import confirmed, interrupts_deferred
+from ftpfw.cli.confirm import confirmed
 from ftpfw.cli.host import POLICY_FILE, open_policy, require_interfaces, require_root
+from ftpfw.cli.interrupts import interrupts_deferred
 from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table
 from ftpfw.errors import FtpfwError, HostError
 from ftpfw.helper.backends import resolve_backend

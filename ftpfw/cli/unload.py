@@ -11,11 +11,12 @@ from contextlib import suppress
 import click
 
 from ftpfw.cli.host import require_root
+from ftpfw.cli.interrupts import interrupts_deferred
 from ftpfw.conntrack import cthelper
 from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.errors import HostError, KernelError
 from ftpfw.helper.state import Loaded, State
-from ftpfw.ruleset.apply import remove
+from ftpfw.ruleset.apply import remove, rules_attach_helpers
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.policy import Backend
 
@@ -37,17 +38,18 @@ def unload() -> None:
             f"nothing is loaded here (no state in {state.directory})",
             mend="ftpfw rules remove POLICY, if rules alone were applied",
         )
-    unload_here(state, loaded)
+    with interrupts_deferred():
+        _unload(state, loaded)
     click.echo(f"unloaded: {loaded.policy}")
 
 
-def unload_here(state: State, loaded: Loaded) -> None:
+def _unload(state: State, loaded: Loaded) -> None:
     """Undo a load. Rules go first, so that no connection gets a helper that nobody serves."""
     remove(loaded.firewall)
     stop_helper(state)
     _withdraw_expectations(loaded)
     if loaded.backend == Backend.CTHELPER:
-        _unregister()
+        retire_helper()
     state.remove()
 
 
@@ -80,10 +82,19 @@ def _withdraw_expectations(loaded: Loaded) -> None:
                     kernel.delete_expectation(expectation)
 
 
-def _unregister() -> None:
+def retire_helper() -> None:
+    """Unregister our helper, unless that would break other rules that attach one.
+
+    Unregistering any helper makes every ``-j CT --helper`` rule of the host attach
+    nothing (see ``cthelper``); so where another such rule is in sight, the helper stays,
+    suspended.
+    """
+    if rules_attach_helpers():
+        click.echo("note: the helper stays registered: other rules here attach helpers", err=True)
+        return
     try:
         cthelper.unregister()
     except KernelError as error:
         if error.errno != errno.EBUSY:
             raise
-        click.echo("note: the helper stays registered; another network namespace uses it", err=True)
+        click.echo("note: the helper stays registered: another rule uses it", err=True)

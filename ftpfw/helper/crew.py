@@ -1,7 +1,7 @@
 """Several queues: a worker process for each, and a parent that speaks for all of them.
 
-The kernel shares connections out over the queues by their addresses (NFQUEUE
---queue-balance), so both directions of a flow meet the same worker. Parent and worker
+The rules share connections out over the queues by their original source, so both
+directions of a flow meet the same worker. Parent and worker
 talk over a socket pair: the worker says that it is ready, answers each ``?`` with its
 report, and ends when the parent is gone. A worker that ends takes the crew with it,
 because its queue would stand still.

@@ -84,6 +84,22 @@ def check(rulesets: Iterable[RuleSet], firewall: str | Firewall) -> list[Drift]:
     return list(_drift(_opened(firewall), wanted_parts(tuple(rulesets))))
 
 
+def rules_attach_helpers() -> bool:
+    """Whether any rule of this network namespace, whoever's, attaches a conntrack helper."""
+    return any(
+        " -j CT " in f" {rule} "
+        for firewall in _survey().values()
+        for family in Family
+        for rules in _raw_rules(firewall, family)
+        for rule in rules
+    )
+
+
+def _raw_rules(firewall: Firewall, family: Family) -> Iterable[tuple[str, ...]]:
+    saved = firewall.save(family).get(Table.RAW)
+    return saved.rules.values() if saved else ()
+
+
 def _opened(firewall: str | Firewall) -> Firewall:
     return open_firewall(firewall) if isinstance(firewall, str) else firewall
 

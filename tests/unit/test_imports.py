@@ -34,6 +34,8 @@ PURE = {
     "ruleset.compile",
     "ruleset.iptables",
     "ruleset.drift",
+    "ruleset.live",
+    "lab.measures",
     "helper.commands",
     "helper.outlet",
     "helper.flow",

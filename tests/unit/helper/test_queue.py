@@ -15,9 +15,9 @@ from ftpfw.helper.tally import Tally
 class Script(socket.socket):
     """A socket whose recv(2) follows a script of messages, errors and actions."""
 
-    def __init__(self, *steps: bytes | OSError | Callable[[], None]) -> None:
+    def __init__(self, *steps: bytes | OSError | Callable[[], object]) -> None:
         super().__init__(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.steps: Iterator[bytes | OSError | Callable[[], None]] = iter(steps)
+        self.steps: Iterator[bytes | OSError | Callable[[], object]] = iter(steps)
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
         step = next(self.steps)
@@ -47,10 +47,11 @@ def test_another_error_is_not_swallowed() -> None:
 
 
 def test_a_stop_while_waiting_ends_the_wait() -> None:
-    sources: list[_Blocking] = []
-    with Script(lambda: [source.stop() for source in sources], b"packet") as netlink:
+    def stop() -> None:
+        source.stop()
+
+    with Script(stop, b"packet") as netlink:
         source = _Blocking(netlink, Tally())
-        sources.append(source)
         with pytest.raises(_Stopped):
             source.recv(4096)
 
