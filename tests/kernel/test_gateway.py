@@ -107,6 +107,7 @@ class Gateway:
         found["nft"] = run(self.net.gateway, "nft", "--stateless", "list", "ruleset")
         found["queues"] = run(self.net.gateway, "cat", "/proc/net/netfilter/nfnetlink_queue")
         found["expectations"] = run(self.net.gateway, "cat", "/proc/net/nf_conntrack_expect")
+        found["helpers"] = str(cthelper.registered()) if cthelper.available() else ""
         found["state"] = str(sorted(self.state.glob("*")) if self.state.exists() else None)
         pids = ["ip", "netns", "pids", self.net.gateway]
         found["processes"] = subprocess.run(pids, capture_output=True, text=True, check=True).stdout
