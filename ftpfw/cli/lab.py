@@ -21,10 +21,10 @@ from ftpfw.lab.results import Cell, Report, Verdict
 from ftpfw.lab.scenario import SCENARIOS, Column, Row, Scenario
 
 LEGEND = (
-    "each cell: expected → seen  ✓ as expected  ✗ not as expected  "
-    "n/a client or kernel has none  · not tried"
+    "expected → seen  ✓ as expected  ✗ not as expected\n"
+    "n/a: client or kernel has none  ·: not tried"
 )
-HEADINGS = {Column.NONE: "no helper", Column.KERNEL: "kernel's helper", Column.FTPFW: "ftpfw"}
+HEADINGS = {Column.NONE: "no helper", Column.KERNEL: "kernel", Column.FTPFW: "ftpfw"}
 COUNT = click.IntRange(min=1)
 
 
@@ -94,7 +94,7 @@ def _print_report(report: Report) -> None:
         if not beyond and Column.NONE.value not in row.cells:
             beyond = True
             table.add_section()
-            table.add_row(Text("beyond the kernel (raw client)", style="italic"))
+            table.add_row(Text("beyond the kernel", style="italic"))
         table.add_row(row.name, *(_cell_text(row.cells.get(column.value)) for column in Column))
     console.print(table)
     console.print(LEGEND, style="dim")
