@@ -1,4 +1,9 @@
 import pytest
+from hypothesis import settings
+
+# A deadline in absolute time says how busy the machine is, not whether the code is right.
+settings.register_profile("ftpfw", deadline=None)
+settings.load_profile("ftpfw")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed or findings, 2 usage or policy.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import click
 
 from ftpfw import __version__
+from ftpfw.cli.interrupts import Interrupted
 from ftpfw.errors import FtpfwError
 
 SUBCOMMANDS = {
@@ -54,12 +56,10 @@ class Subcommands(click.Group):
 @click.command(cls=Subcommands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ftpfw")
 def commands() -> None:
-    r"""FTP through NAT firewalls, from userspace.
+    """FTP through NAT firewalls, from userspace.
 
-    \b
-    On a gateway:  ftpfw doctor; ftpfw rules generate gateway.toml --format iptables;
-                   ftpfw load gateway.toml
-    To look on:    ftpfw lab run nat-gateway
+    On a gateway: doctor, then rules generate to read the rules, then load.
+    To look on: lab run nat-gateway.
     """
 
 
@@ -70,3 +70,11 @@ def main(arguments: list[str] | None = None) -> Any:
     except FtpfwError as error:
         click.echo(f"ftpfw: {error}", err=True)
         sys.exit(error.exit_code)
+    except Interrupted:
+        click.echo("ftpfw: interrupted; what was begun has been undone", err=True)
+        raise
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        click.echo(f"ftpfw: {error.filename or 'output'}: {error.strerror}", err=True)
+        sys.exit(1)

@@ -13,15 +13,21 @@ from ftpfw.errors import HostError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.daemon import serve
 from ftpfw.helper.state import State
+from ftpfw.ruleset.policy import Backend
 
 LOG_BYTES = 1 << 20
 
 
 @click.command()
 @click.argument("policy", type=POLICY_FILE)
+@click.option(
+    "--backend",
+    type=click.Choice(sorted(backend.value for backend in INSPECTED)),
+    help="Take this backend, whatever the policy says.",
+)
 @click.option("--log", "log_file", type=POLICY_FILE, help="Log to this file, kept under 2 MiB.")
 @click.option("-v", "--verbose", is_flag=True, help="Log held and skipped packets too.")
-def helper(policy: Path, log_file: Path | None, verbose: bool) -> None:
+def helper(policy: Path, backend: str | None, log_file: Path | None, verbose: bool) -> None:
     """Run the inspector for POLICY in the foreground.
 
     It tells $NOTIFY_SOCKET when it is ready (systemd's Type=notify) and ends on
@@ -30,14 +36,14 @@ def helper(policy: Path, log_file: Path | None, verbose: bool) -> None:
     """
     wanted = open_policy(policy)
     require_root("inspect packets")
-    backend = resolve_backend(wanted)
-    if backend not in INSPECTED:
+    taken = Backend(backend) if backend else resolve_backend(wanted)
+    if taken not in INSPECTED:
         raise HostError(
-            f'backend = "{backend}" has no inspector to run',
+            f'backend = "{taken}" has no inspector to run',
             mend="ftpfw rules apply is all that this policy needs",
         )
     _log_to(log_file, verbose)
-    serve(wanted, backend, State.here())
+    serve(wanted, taken, State.here())
 
 
 def _log_to(file: Path | None, verbose: bool) -> None:

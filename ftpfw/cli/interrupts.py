@@ -14,6 +14,10 @@ from types import FrameType
 INTERRUPTS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
+class Interrupted(SystemExit):
+    """A signal ended the command, after its clean-up."""
+
+
 @contextmanager
 def interrupts_deferred() -> Iterator[None]:
     """Hold back signals that would end the process; they arrive at the end.
@@ -34,7 +38,7 @@ def interrupts_unwind() -> Iterator[None]:
     def unwind(number: int, _frame: FrameType | None) -> None:
         for each in INTERRUPTS:
             signal.signal(each, lambda *_: None)
-        raise SystemExit(128 + number)
+        raise Interrupted(128 + number)
 
     before = {number: signal.signal(number, unwind) for number in INTERRUPTS}
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,10 +12,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from ftpfw.cli.host import require_root
 from ftpfw.cli.interrupts import interrupts_unwind
+from ftpfw.cli.output import JSON_OPTION, console, echo_json, echo_table
 from ftpfw.lab import bench, nat_gateway
-from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport
-from ftpfw.lab.programs import require_programs, require_root
+from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport, Measure
+from ftpfw.lab.programs import require_programs
 from ftpfw.lab.results import Cell, Report, Verdict
 from ftpfw.lab.scenario import SCENARIOS, Column, Row, Scenario
 
@@ -34,60 +35,59 @@ def lab() -> None:
 
 
 @lab.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON_OPTION
 def list_scenarios(as_json: bool) -> None:
     """List the scenarios."""
+    scenarios = SCENARIOS.values()
     if as_json:
-        scenarios = [{"name": s.name, "aim": s.aim, "rows": len(s.rows)} for s in _scenarios()]
-        click.echo(json.dumps({"scenarios": scenarios}, indent=2))
-        return
-    table = Table("scenario", "what it shows", "rows")
-    for scenario in _scenarios():
-        table.add_row(scenario.name, scenario.aim, str(len(scenario.rows)))
-    Console().print(table)
-
-
-def _scenarios() -> tuple[Scenario, ...]:
-    return tuple(SCENARIOS.values())
+        rows = [{"name": s.name, "aim": s.aim, "rows": len(s.rows)} for s in scenarios]
+        echo_json({"scenarios": rows})
+    else:
+        columns = ["scenario", "what it shows", "rows"]
+        echo_table("scenarios", columns, [[s.name, s.aim, str(len(s.rows))] for s in scenarios])
 
 
 @lab.command("run")
-@click.argument("scenario", type=click.Choice(sorted(SCENARIOS)))
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def run_scenario(scenario: str, as_json: bool) -> None:
-    """Run SCENARIO; exit 1 unless every cell is as expected."""
-    require_root()
+@click.argument("scenarios", metavar="[SCENARIO]...", nargs=-1, type=click.Choice(list(SCENARIOS)))
+@JSON_OPTION
+def run_scenarios(scenarios: tuple[str, ...], as_json: bool) -> None:
+    """Run every SCENARIO, or all there are; exit 1 unless every cell is as expected."""
+    require_root("make the lab's network namespaces")
     require_programs()
-    chosen = SCENARIOS[scenario]
-    cells = sum(len(row.expected) for row in chosen.rows)
+    reports = _run([SCENARIOS[name] for name in scenarios or SCENARIOS])
+    if as_json:
+        objects = [report.as_json() for report in reports]
+        echo_json(objects[0] if len(objects) == 1 else {"reports": objects})
+    else:
+        for report in reports:
+            _print_report(console(), report)
+    sys.exit(0 if all(report.as_expected for report in reports) else 1)
+
+
+def _run(scenarios: list[Scenario]) -> list[Report]:
+    cells = sum(len(row.expected) for scenario in scenarios for row in scenario.rows)
     with interrupts_unwind(), _progress(cells) as step:
 
         def observe(row: Row, column: Column, cell: Cell) -> None:
             step(f"{column}: {row.name}", cell.seen)
 
-        report = nat_gateway.run(chosen, observe)
-    if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
-    else:
-        _print_report(report)
-    sys.exit(0 if report.as_expected else 1)
+        return [nat_gateway.run(scenario, observe) for scenario in scenarios]
 
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
     """Report steps: a bar on a terminal, else a line each; on stderr, as stdout is the report's."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    out = console(stderr=True)
+    if not out.is_terminal:
         yield lambda what, outcome: click.echo(f"{what}: {outcome}", err=True)
         return
     columns = (TextColumn("{task.description:44}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+    with Progress(*columns, TimeElapsedColumn(), console=out, transient=True) as progress:
         task = progress.add_task("raising the hosts", total=total)
         yield lambda what, _: progress.update(task, advance=1, description=what)
 
 
-def _print_report(report: Report) -> None:
-    console = Console()
+def _print_report(out: Console, report: Report) -> None:
     table = Table("", *(HEADINGS[column] for column in Column), title=f"lab {report.scenario}")
     beyond = False
     for row in report.rows:
@@ -96,13 +96,13 @@ def _print_report(report: Report) -> None:
             table.add_section()
             table.add_row(Text("beyond the kernel", style="italic"))
         table.add_row(row.name, *(_cell_text(row.cells.get(column.value)) for column in Column))
-    console.print(table)
-    console.print(LEGEND, style="dim")
+    out.print(table)
+    out.print(LEGEND, style="dim")
     for row, name, cell in report.surprises():
         headline = f"\n✗ {row.name}, column {name}: expected {cell.expected}, seen {cell.seen}"
-        console.print(headline, style="bold red", highlight=False)
-        console.print(Text(cell.reason or "no reason given"), style="dim")
-    _print_summary(console, report)
+        out.print(headline, style="bold red", highlight=False)
+        out.print(Text(cell.reason or "no reason given"), style="dim")
+    _print_summary(out, report)
 
 
 def _cell_text(cell: Cell | None) -> Text:
@@ -119,12 +119,12 @@ def _cell_text(cell: Cell | None) -> Text:
             return Text(loud, style="bold white on red")
 
 
-def _print_summary(console: Console, report: Report) -> None:
+def _print_summary(out: Console, report: Report) -> None:
     versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
     ran_on = f"\nLinux {report.kernel}, ftpfw on backend {report.backend}; {versions}"
-    console.print(ran_on, style="dim", highlight=False)
+    out.print(ran_on, style="dim", highlight=False)
     style = "bold green" if report.as_expected else "bold red"
-    console.print(f"{report.summary()} ({report.seconds:.1f} s)", style=style, highlight=False)
+    out.print(f"{report.summary()} ({report.seconds:.1f} s)", style=style, highlight=False)
 
 
 @lab.command("bench")
@@ -137,35 +137,32 @@ def _print_summary(console: Console, report: Report) -> None:
 @click.option(
     "--size", type=COUNT, default=256, show_default=True, help="The one large download, in MiB."
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@JSON_OPTION
 def run_bench(sessions: int, rounds: int, size: int, as_json: bool) -> None:
     """Compare the kernel's helper with ftpfw, side by side."""
-    require_root()
+    require_root("make the lab's network namespaces")
     require_programs()
     effort = bench.Effort(sessions, rounds, size)
     with interrupts_unwind(), _progress(bench.samples(effort)) as step:
         report = bench.run(effort, step)
     if as_json:
-        click.echo(json.dumps(report.as_json(), indent=2))
+        echo_json(report.as_json())
     else:
-        _print_bench(report)
+        columns = ["", BASELINE, CANDIDATE, "ratio", "range", "helper", "client"]
+        echo_table("lab bench", columns, [_bench_row(measure) for measure in report.measures])
+        console().print(_bench_legend(report), style="dim", highlight=False)
 
 
-def _print_bench(report: BenchReport) -> None:
-    console = Console()
-    table = Table("", BASELINE, CANDIDATE, "ratio", "range", "helper", "client")
-    for measure in report.measures:
-        table.add_row(
-            measure.name,
-            f"{measure.rate(BASELINE):.0f}",
-            f"{measure.rate(CANDIDATE):.0f}",
-            f"{measure.ratio:.2f}",
-            f"{min(measure.ratios):.2f}-{max(measure.ratios):.2f}",
-            _microseconds(measure.helper_cpu_us),
-            _microseconds(measure.client_cpu_us(CANDIDATE)),
-        )
-    console.print(table)
-    console.print(_bench_legend(report), style="dim", highlight=False)
+def _bench_row(measure: Measure) -> list[str]:
+    return [
+        measure.name,
+        f"{measure.rate(BASELINE):.0f}",
+        f"{measure.rate(CANDIDATE):.0f}",
+        f"{measure.ratio:.2f}",
+        f"{min(measure.ratios):.2f}-{max(measure.ratios):.2f}",
+        _microseconds(measure.helper_cpu_us),
+        _microseconds(measure.client_cpu_us(CANDIDATE)),
+    ]
 
 
 def _microseconds(value: float | None) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import subprocess
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import click
 
@@ -18,15 +18,19 @@ from ftpfw.cli.unload import retire_helper, stop_helper
 from ftpfw.errors import HostError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.notify import listening
-from ftpfw.helper.state import Loaded, State
-from ftpfw.ruleset.apply import apply, choose_firewall, restore
+from ftpfw.helper.state import Loaded, State, network_namespace
+from ftpfw.ruleset.apply import apply, check, choose_firewall, restore
 from ftpfw.ruleset.compile import compile_policy, families
-from ftpfw.ruleset.policy import Backend, Policy
+from ftpfw.ruleset.model import Family, RuleSet
+from ftpfw.ruleset.policy import Backend, Policy, read_policy
 
 READY_WITHIN = 30.0
 """Seconds for the helper to start; a cold interpreter on a slow machine takes several."""
 
-FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+FORWARDING = {
+    Family.IPV4: ("IPv4", "net/ipv4/ip_forward"),
+    Family.IPV6: ("IPv6", "net/ipv6/conf/all/forwarding"),
+}
 
 
 @click.command()
@@ -34,69 +38,87 @@ FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 def load(policy: Path) -> None:
     """Load POLICY: rules, helper, and the inspector in the background.
 
-    Returns when it is ready. If any part fails, nothing stays behind. A helper that has
-    died since the last load is started again.
+    Returns when it is ready. If any part fails, nothing stays behind. Where POLICY is
+    loaded already, a helper that has died is started again, and rules that have gone
+    or changed are put back. Another POLICY wants `ftpfw unload` first.
     """
     wanted = open_policy(policy)
     require_root("load a gateway")
     require_interfaces(wanted)
     state = State.here()
-    digest = hashlib.sha256(policy.read_bytes()).hexdigest()
-    loaded = state.loaded()
-    with interrupts_unwind():
+    with interrupts_unwind(), state.changing():
+        loaded = state.loaded()
         if loaded is None:
-            _load(policy, digest, wanted, state)
+            _load(policy, wanted, state)
         else:
-            _keep(loaded, policy, digest, wanted, state)
+            _keep(loaded, policy, wanted, state)
 
 
-def _load(policy: Path, digest: str, wanted: Policy, state: State) -> None:
+def _load(policy: Path, wanted: Policy, state: State) -> None:
+    _require_nothing_else(state)
     backend = resolve_backend(wanted)
     firewall = choose_firewall()
-    rulesets = [compile_policy(wanted, backend, family) for family in families(wanted)]
+    rulesets = _rulesets(wanted, backend)
     with ExitStack() as undo:
-        state.create()
         undo.callback(state.remove)
         if backend in INSPECTED:
             if backend is Backend.CTHELPER:
                 undo.callback(retire_helper)
             undo.callback(stop_helper, state)
-            _start_helper(policy, state)
+            _start_helper(policy, backend, state)
         with interrupts_deferred():
             undo.callback(restore, apply(rulesets, firewall), firewall)
-            state.set_loaded(_record(policy, digest, wanted, backend, firewall))
+            state.set_loaded(_record(policy, wanted, backend, firewall))
             undo.pop_all()
-    _report(backend, firewall, state)
+    _report(wanted, backend, firewall, state)
 
 
-def _keep(loaded: Loaded, policy: Path, digest: str, wanted: Policy, state: State) -> None:
-    """Leave what is loaded as it is, but for a helper or rules that have gone since."""
-    if loaded.digest != digest:
+def _require_nothing_else(state: State) -> None:
+    """A helper that was started by itself is another's work: neither used nor ended."""
+    pid = state.helper_pid()
+    if pid is not None:
+        raise HostError(
+            f"a helper runs here already (pid {pid}) that `ftpfw load` has not started",
+            mend="`ftpfw rules apply` gives it its rules; `ftpfw unload` ends it",
+        )
+
+
+def _rulesets(wanted: Policy, backend: str) -> list[RuleSet]:
+    return [compile_policy(wanted, backend, family) for family in families(wanted)]
+
+
+def _keep(loaded: Loaded, policy: Path, wanted: Policy, state: State) -> None:
+    """Leave what is loaded as it is, but mend what has gone since."""
+    if read_policy(loaded.text, loaded.policy) != wanted:
         raise HostError(
             f"another policy is loaded already: {loaded.policy}, or an earlier text of it",
             mend="ftpfw unload first, or set FTPFW_STATE_DIR for another network namespace",
         )
-    if loaded.backend in INSPECTED and state.helper_pid() is None:
-        _start_helper(policy, state)
-        click.echo(f"the helper was gone and runs again: pid {state.helper_pid()}")
-    rulesets = [compile_policy(wanted, loaded.backend, family) for family in families(wanted)]
-    with interrupts_deferred():
-        apply(rulesets, loaded.firewall)
-    click.echo(f"{loaded.policy} is loaded already")
+    mended = []
+    backend = Backend(loaded.backend)
+    if backend in INSPECTED and state.helper_pid() is None:
+        _start_helper(policy, backend, state)
+        mended.append(f"the helper had ended and runs again, pid {state.helper_pid()}")
+    rulesets = _rulesets(wanted, backend)
+    drift = check(rulesets, loaded.firewall)
+    if drift:
+        with interrupts_deferred():
+            apply(rulesets, loaded.firewall)
+        mended.append(f"{len(drift)} differences from its rules are mended")
+    click.echo(f"{loaded.policy} is loaded already{''.join('; ' + text for text in mended)}")
 
 
-def _start_helper(policy: Path, state: State) -> None:
+def _start_helper(policy: Path, backend: Backend, state: State) -> None:
     """Start the inspector in a session of its own and wait until it is ready."""
-    argv = [sys.executable, "-m", "ftpfw", "helper", str(policy.resolve()), "--log", str(state.log)]
+    command = ["helper", str(policy.resolve()), "--backend", backend, "--log", str(state.log)]
     environment = {**os.environ, "NOTIFY_SOCKET": str(state.ready_socket)}
-    with listening(state.ready_socket) as ready, state.log.open("ab") as log:
-        start = log.tell()
+    with listening(state.ready_socket) as ready, TemporaryFile() as said:
         process = subprocess.Popen(
-            argv,
+            [sys.executable, "-m", "ftpfw", *command],
             env=environment,
             stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
+            stdout=said,
+            stderr=said,
             start_new_session=True,
         )
         try:
@@ -105,26 +127,34 @@ def _start_helper(policy: Path, state: State) -> None:
         except BaseException:
             process.kill()
             raise
-    process.kill()
-    process.wait()
-    said = state.log.read_bytes()[start:].decode(errors="replace").strip()
-    reason = said.removeprefix("ftpfw: ") or "it gave no reason"
-    raise HostError(f"the helper did not start: {reason}")
+        process.kill()
+        process.wait()
+        said.seek(0)
+        reason = said.read().decode(errors="replace").strip().removeprefix("ftpfw: ")
+    raise HostError(f"the helper did not start: {reason or 'it gave no reason'}")
 
 
-def _record(policy: Path, digest: str, wanted: Policy, backend: Backend, firewall: str) -> Loaded:
+def _record(policy: Path, wanted: Policy, backend: Backend, firewall: str) -> Loaded:
     return Loaded(
         policy=str(policy.resolve()),
-        digest=digest,
+        text=policy.read_text(encoding="utf-8"),
         backend=backend.value,
         firewall=firewall,
         ports=list(wanted.helper.ports),
+        netns=network_namespace(),
         since=time.time(),
     )
 
 
-def _report(backend: Backend, firewall: str, state: State) -> None:
+def _report(wanted: Policy, backend: Backend, firewall: str, state: State) -> None:
     inspector = f"helper pid {state.helper_pid()}" if backend in INSPECTED else "no inspector"
     click.echo(f"loaded: backend {backend}, {inspector}, rules on {firewall}")
-    if FORWARDING.read_text().strip() == "0":
-        click.echo("note: this host does not forward: sysctl -w net.ipv4.ip_forward=1", err=True)
+    click.echo(
+        "between inside and outside, what neither this policy nor a rule of yours accepts "
+        "is dropped now"
+    )
+    for family in families(wanted):
+        name, path = FORWARDING[family]
+        if Path("/proc/sys", path).read_text().strip() == "0":
+            setting = path.replace("/", ".")
+            click.echo(f"note: this host does not forward {name}: sysctl -w {setting}=1", err=True)

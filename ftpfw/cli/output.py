@@ -15,6 +15,12 @@ WIDE = 160
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 
 
+def console(*, stderr: bool = False) -> Console:
+    """Where to print for people: as wide as the terminal ($COLUMNS goes first), else WIDE."""
+    terminal = Console(stderr=stderr)
+    return terminal if terminal.is_terminal else Console(stderr=stderr, width=WIDE)
+
+
 def echo_json(report: Any) -> None:
     """Print a report for machines."""
     click.echo(json.dumps(report, indent=2))
@@ -27,5 +33,4 @@ def echo_table(title: str, columns: list[str], rows: list[list[str]]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    terminal = Console()
-    (terminal if terminal.is_terminal else Console(width=WIDE)).print(table)
+    console().print(table)

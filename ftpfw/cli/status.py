@@ -14,27 +14,42 @@ from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table
 from ftpfw.helper.backends import INSPECTED
 from ftpfw.helper.control import ask
 from ftpfw.helper.state import Loaded, State
+from ftpfw.ruleset.apply import check
+from ftpfw.ruleset.compile import compile_policy, families
+from ftpfw.ruleset.drift import Drift
+from ftpfw.ruleset.policy import read_policy
 
 
 @click.command()
 @JSON_OPTION
 def status(as_json: bool) -> None:
-    """Show what is loaded here and what the inspector has done; exit 1 if nothing runs."""
+    """Show what is loaded here and what the inspector has done.
+
+    Exit 1 if nothing runs, or if rules or helper are not as they were loaded.
+    """
     state = State.here()
     loaded = state.loaded()
     pid = state.helper_pid()
+    drift = _drift(loaded) if loaded else []
     report: dict[str, Any] = {"loaded": loaded is not None, "helper_running": pid is not None}
     report |= asdict(loaded) if loaded else {}
+    report["drift"] = len(drift)
     report["helper"] = ask(state.control_socket) if pid else None
     if as_json:
         echo_json(report)
     else:
         _print(report, state)
-    if not _healthy(loaded, pid):
+    if drift or not _runs(loaded, pid):
         sys.exit(1)
 
 
-def _healthy(loaded: Loaded | None, pid: int | None) -> bool:
+def _drift(loaded: Loaded) -> list[Drift]:
+    policy = read_policy(loaded.text, loaded.policy)
+    rulesets = [compile_policy(policy, loaded.backend, family) for family in families(policy)]
+    return check(rulesets, loaded.firewall)
+
+
+def _runs(loaded: Loaded | None, pid: int | None) -> bool:
     if loaded is None:
         return pid is not None
     return loaded.backend not in INSPECTED or pid is not None
@@ -50,7 +65,7 @@ def _print(report: dict[str, Any], state: State) -> None:
         rows += [
             ["policy", report["policy"]],
             ["backend", report["backend"]],
-            ["rules on", report["firewall"]],
+            ["rules", _rules_line(report)],
             ["loaded for", _span(report["since"])],
         ]
     rows.append(["helper", _helper_line(report, helper)])
@@ -59,9 +74,31 @@ def _print(report: dict[str, Any], state: State) -> None:
         _print_workers(helper["workers"])
 
 
+def _rules_line(report: dict[str, Any]) -> str:
+    if not report["drift"]:
+        return f"on {report['firewall']}, as loaded"
+    return (
+        f"on {report['firewall']}, [red]{report['drift']} differences[/red]: "
+        "`ftpfw rules check` names them, `ftpfw load` mends them"
+    )
+
+
+COUNTS = {
+    "queue": "queue",
+    "pid": "pid",
+    "flows": "flows",
+    "packets": "packets",
+    "rebuilt": "changed",
+    "held": "held back",
+    "overruns": "overruns",
+    "errors": "faults",
+}
+"""Key in the report → heading."""
+
+
 def _print_workers(workers: list[dict[str, Any]]) -> None:
-    counts = ["queue", "pid", "flows", "packets", "rebuilt", "held", "overruns", "errors"]
-    echo_table("workers", counts, [[str(worker[name]) for name in counts] for worker in workers])
+    rows = [[str(worker[key]) for key in COUNTS] for worker in workers]
+    echo_table("workers, and the packets each has seen", list(COUNTS.values()), rows)
     noted: Counter[tuple[str, str]] = Counter()
     for worker in workers:
         for kind, reasons in worker["notes"].items():
@@ -70,7 +107,7 @@ def _print_workers(workers: list[dict[str, Any]]) -> None:
         rows = [
             [kind, reason or "–", str(count)] for (kind, reason), count in sorted(noted.items())
         ]
-        echo_table("what they saw", ["kind", "reason", "count"], rows)
+        echo_table("what was in them", ["what", "which or why", "count"], rows)
 
 
 def _helper_line(report: dict[str, Any], helper: dict[str, Any] | None) -> str:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import os
-import selectors
-import signal
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
@@ -15,10 +13,14 @@ from ftpfw.cli.interrupts import interrupts_deferred
 from ftpfw.conntrack import cthelper
 from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.errors import HostError, KernelError
+from ftpfw.helper.processes import end_process
 from ftpfw.helper.state import Loaded, State
-from ftpfw.ruleset.apply import remove, rules_attach_helpers
+from ftpfw.ruleset.apply import firewalls_with_ours, remove, rules_attach_helpers
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.policy import Backend
+
+CTHELPER_MODULE = Path("/sys/module/nfnetlink_cthelper")
+"""Not there: nothing is registered, and asking would load the module."""
 
 STOPS_WITHIN = 5.0
 """Seconds that a helper gets to end after SIGTERM, before it is killed."""
@@ -28,27 +30,34 @@ STOPS_WITHIN = 5.0
 def unload() -> None:
     """Remove rules, helper and inspector; leave no trace.
 
-    Sessions that are open go on where other rules let them.
+    Sessions that are open go on where other rules let them. It also removes what a load
+    left that was killed, a helper that runs without one, and rules that were applied alone.
     """
     require_root("unload a gateway")
     state = State.here()
-    loaded = state.loaded()
-    if loaded is None:
-        raise HostError(
-            f"nothing is loaded here (no state in {state.directory})",
-            mend="ftpfw rules remove POLICY, if rules alone were applied",
-        )
-    with interrupts_deferred():
-        _unload(state, loaded)
-    click.echo(f"unloaded: {loaded.policy}")
+    with state.changing(), interrupts_deferred():
+        loaded, pid, homes = state.loaded(), state.helper_pid(), firewalls_with_ours()
+        if loaded is None and pid is None and not homes:
+            raise HostError(f"nothing is loaded here (no state in {state.directory}, no rules)")
+        _unload(state, loaded, homes)
+        click.echo(f"unloaded: {_what(loaded, pid, homes)}")
 
 
-def _unload(state: State, loaded: Loaded) -> None:
+def _what(loaded: Loaded | None, pid: int | None, homes: list[str]) -> str:
+    if loaded is not None:
+        return loaded.policy
+    found = [f"helper {pid}"] if pid is not None else []
+    return ", ".join(found + [f"rules on {home}" for home in homes])
+
+
+def _unload(state: State, loaded: Loaded | None, homes: list[str]) -> None:
     """Undo a load. Rules go first, so that no connection gets a helper that nobody serves."""
-    remove(loaded.firewall)
+    for firewall in homes:
+        remove(firewall)
     stop_helper(state)
-    _withdraw_expectations(loaded)
-    if loaded.backend == Backend.CTHELPER:
+    if loaded is not None:
+        _withdraw_expectations(loaded)
+    if loaded.backend == Backend.CTHELPER if loaded else CTHELPER_MODULE.exists():
         retire_helper()
     state.remove()
 
@@ -56,25 +65,15 @@ def _unload(state: State, loaded: Loaded) -> None:
 def stop_helper(state: State) -> None:
     """End the helper, if it runs, and wait until it is gone."""
     pid = state.helper_pid()
-    if pid is None:
-        return
-    descriptor = os.pidfd_open(pid)
-    try:
-        with selectors.DefaultSelector() as selector:
-            selector.register(descriptor, selectors.EVENT_READ)
-            signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            if not selector.select(STOPS_WITHIN):
-                signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-                selector.select(STOPS_WITHIN)
-    except ProcessLookupError:
-        pass
-    finally:
-        os.close(descriptor)
+    if pid is not None:
+        end_process(pid, STOPS_WITHIN)
 
 
 def _withdraw_expectations(loaded: Loaded) -> None:
     """Close what was still open for data connections that never came."""
     helper = HELPER_NAME.get(Backend(loaded.backend))
+    if helper is None:
+        return
     with Ctnetlink() as kernel:
         for expectation in kernel.list_expectations():
             if expectation.helper == helper and expectation.master.dport in loaded.ports:
@@ -89,6 +88,8 @@ def retire_helper() -> None:
     nothing (see ``cthelper``); so where another such rule is in sight, the helper stays,
     suspended.
     """
+    if all(one.name != cthelper.HELPER_NAME for one in cthelper.registered()):
+        return
     if rules_attach_helpers():
         click.echo("note: the helper stays registered: other rules here attach helpers", err=True)
         return

@@ -18,17 +18,20 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftpfw.conntrack import cthelper
-from ftpfw.errors import HostError
+from ftpfw.errors import HostError, KernelError
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.policy import Backend, OnCrash, Policy
 
 INSPECTED = frozenset({Backend.CTHELPER, Backend.BORROWED})
 """The backends that need the inspector to run."""
 
+CAP_NET_ADMIN = 12
+MODPROBE_CTHELPER = "modprobe nfnetlink_cthelper (distribution kernels have it)"
 NFQUEUE_PROC = Path("/proc/net/netfilter/nfnetlink_queue")
 
 
@@ -42,22 +45,26 @@ class Offer:
     mend: str = ""
 
 
-def offers() -> list[Offer]:
-    """What this host offers, in the order in which ``auto`` prefers it."""
-    return [_borrowed(), _cthelper(), _kernel()]
+def offers() -> Iterator[Offer]:
+    """What this host offers, in the order in which ``auto`` prefers it; asked one by one."""
+    yield _borrowed()
+    yield _cthelper()
+    yield _kernel()
 
 
 def resolve_backend(policy: Policy) -> Backend:
     """The backend that the policy means on this host; raises HostError where it has none."""
-    wanted = policy.helper.backend
-    if wanted is Backend.NONE:
-        return wanted
-    candidates = [offer for offer in offers() if offer.backend in _candidates(policy)]
-    usable = [offer.backend for offer in candidates if offer.usable]
-    if usable:
-        return usable[0]
-    reasons = "; ".join(f"{offer.backend}: {offer.why}" for offer in candidates)
-    raise HostError(f"no usable backend ({reasons})", mend="; or ".join(o.mend for o in candidates))
+    if policy.helper.backend is Backend.NONE:
+        return Backend.NONE
+    refused = []
+    for offer in offers():
+        if offer.backend in _candidates(policy):
+            if offer.usable:
+                return offer.backend
+            refused.append(offer)
+    reasons = "; ".join(f"{offer.backend}: {offer.why}" for offer in refused)
+    mends = dict.fromkeys(offer.mend for offer in refused)
+    raise HostError(f"no usable backend ({reasons})", mend="; or ".join(mends))
 
 
 def _candidates(policy: Policy) -> set[Backend]:
@@ -70,64 +77,69 @@ def _candidates(policy: Policy) -> set[Backend]:
     return set(INSPECTED)
 
 
-def _cthelper() -> Offer:
-    if not _has_queue():
-        return _no_queue(Backend.CTHELPER)
-    if cthelper.available():
-        return Offer(Backend.CTHELPER, True, "nfnetlink_cthelper answers")
-    return Offer(
-        Backend.CTHELPER,
-        False,
-        "nfnetlink_cthelper does not answer",
-        "modprobe nfnetlink_cthelper (a distribution kernel has it)",
-    )
-
-
 def _borrowed() -> Offer:
-    if not _has_queue():
-        return _no_queue(Backend.BORROWED)
-    return _attached(Backend.BORROWED, "nf_conntrack_sane")
+    return _queued(Backend.BORROWED) or _attached(Backend.BORROWED, "nf_conntrack_sane")
+
+
+def _cthelper() -> Offer:
+    return _queued(Backend.CTHELPER) or _registrable()
 
 
 def _kernel() -> Offer:
     return _attached(Backend.KERNEL, "nf_conntrack_ftp")
 
 
+def _queued(backend: Backend) -> Offer | None:
+    """The refusal where the kernel has no NFQUEUE, which both inspected backends need."""
+    if not NFQUEUE_PROC.exists() and shutil.which("modprobe"):
+        subprocess.run(["modprobe", "--quiet", "nfnetlink_queue"], capture_output=True, check=False)
+    if NFQUEUE_PROC.exists():
+        return None
+    mend = 'modprobe nfnetlink_queue, or backend = "kernel"'
+    return Offer(backend, False, "the kernel has no NFQUEUE", mend)
+
+
+def _registrable() -> Offer:
+    try:
+        cthelper.registered()
+    except KernelError as error:
+        return Offer(Backend.CTHELPER, False, error.what, error.mend or MODPROBE_CTHELPER)
+    return Offer(Backend.CTHELPER, True, "nfnetlink_cthelper answers")
+
+
 def _attached(backend: Backend, module: str) -> Offer:
+    """Ask the kernel with a rule, in a network namespace that ends with the question."""
     name = HELPER_NAME[backend]
+    if not has_net_admin():
+        return Offer(backend, False, "not known without CAP_NET_ADMIN", "run it with sudo")
+    if not _can_unshare():
+        return Offer(backend, True, "not tried: no network namespace can be made here")
     if attachable(name):
         return Offer(backend, True, f"the kernel's helper {name!r} can be attached")
-    return Offer(
-        backend, False, f"the kernel's helper {name!r} cannot be attached", f"modprobe {module}"
-    )
+    why = f"the kernel's helper {name!r} cannot be attached"
+    return Offer(backend, False, why, f"modprobe {module}")
 
 
-def _has_queue() -> bool:
-    if not NFQUEUE_PROC.exists() and shutil.which("modprobe"):
-        subprocess.run(["modprobe", "--quiet", "nfnetlink_queue"], check=False)
-    return NFQUEUE_PROC.exists()
+def has_net_admin() -> bool:
+    """Whether this process may administer its network (CapEff of proc_pid_status(5))."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            return bool(int(line.split()[1], 16) >> CAP_NET_ADMIN & 1)
+    return False
 
 
-def _no_queue(backend: Backend) -> Offer:
-    return Offer(
-        backend, False, "the kernel has no NFQUEUE", "modprobe nfnetlink_queue, or backend = kernel"
+def _can_unshare() -> bool:
+    return (
+        subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode
+        == 0
     )
 
 
 def attachable(helper: str) -> bool:
-    """Whether a rule can attach the conntrack helper ``helper``.
-
-    The kernel is asked with such a rule in a network namespace that ends with the
-    question. Where no namespace can be made, loading the rules will tell.
-    """
-    if subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode:
-        return True
+    """Whether a rule can attach the conntrack helper ``helper``, by trial in a new namespace."""
     rule = f"-t raw -A PREROUTING -p tcp --dport 21 -j CT --helper {helper}".split()
     programs = [name for name in ("iptables-legacy", "iptables-nft") if shutil.which(name)]
+    asked = (["unshare", "--net", name, *rule] for name in programs)
     return any(
-        subprocess.run(
-            ["unshare", "--net", name, *rule], capture_output=True, check=False
-        ).returncode
-        == 0
-        for name in programs
+        subprocess.run(argv, capture_output=True, check=False).returncode == 0 for argv in asked
     )

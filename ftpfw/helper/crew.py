@@ -15,19 +15,25 @@ import signal
 import socket
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
 from ftpfw.errors import FtpfwError, HostError
 from ftpfw.helper.eventloop import EventLoop, beside, on_stop_signals
+from ftpfw.helper.processes import end_process
 from ftpfw.helper.worker import Worker, worker
 from ftpfw.ruleset.policy import Backend
 
 ASK = b"?"
 READY = b"!"
 LONGEST = 1 << 20
+
+READY_WITHIN = 20.0
+ANSWERS_WITHIN = 1.5
+ENDS_WITHIN = 3.0
+"""Seconds that a worker gets; past them it counts as stuck."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +46,12 @@ class Member:
 
     def report(self) -> dict[str, Any]:
         """Ask the worker for its report."""
-        self.channel.send(ASK)
-        answer = self.channel.recv(LONGEST)
+        self.channel.settimeout(ANSWERS_WITHIN)
+        try:
+            self.channel.send(ASK)
+            answer = self.channel.recv(LONGEST)
+        except OSError:
+            answer = b""
         if not answer:
             raise self.ended()
         report: dict[str, Any] = json.loads(answer)
@@ -50,7 +60,8 @@ class Member:
     def ended(self) -> HostError:
         """The error for a worker that is gone."""
         return HostError(
-            f"the worker for queue {self.queue} (pid {self.pid}) ended", mend="see the helper's log"
+            f"the worker for queue {self.queue} (pid {self.pid}) ended or is stuck",
+            mend="see the helper's log",
         )
 
 
@@ -58,18 +69,21 @@ class Member:
 def crew(queues: range, backend: Backend, loop: EventLoop) -> Iterator[list[Member]]:
     """Start a worker for each queue; all are ready when this yields, and gone when it ends."""
     members: list[Member] = []
-    try:
+    with ExitStack() as stack:
         for queue in queues:
             members.append(_start(queue, backend, members))
+            stack.callback(_end, members[-1])
         for member in members:
             _await_ready(member)
-            loop.watch(os.pidfd_open(member.pid), partial(_mourn, member, loop))
+            stack.callback(os.close, ended := os.pidfd_open(member.pid))
+            loop.watch(ended, partial(_mourn, member, loop))
         yield members
-    finally:
-        for member in members:
-            member.channel.close()
-            os.kill(member.pid, signal.SIGTERM)
-            os.waitpid(member.pid, 0)
+
+
+def _end(member: Member) -> None:
+    member.channel.close()
+    end_process(member.pid, ENDS_WITHIN)
+    os.waitpid(member.pid, 0)
 
 
 def _mourn(member: Member, loop: EventLoop) -> None:
@@ -83,6 +97,7 @@ def _start(queue: int, backend: Backend, elder: list[Member]) -> Member:
     pid = os.fork()
     if pid:
         theirs.close()
+        ours.settimeout(READY_WITHIN)
         return Member(queue, pid, ours)
     for channel in (ours, *(member.channel for member in elder)):
         channel.close()
@@ -117,7 +132,10 @@ def _answer(parent: socket.socket, inspector: Worker, loop: EventLoop) -> None:
 
 
 def _await_ready(member: Member) -> None:
-    said = member.channel.recv(LONGEST)
+    try:
+        said = member.channel.recv(LONGEST)
+    except TimeoutError:
+        said = b"it says nothing"
     if said != READY:
         reason = said.decode() or "it gave no reason"
         raise HostError(f"the worker for queue {member.queue} did not start: {reason}")

@@ -1,12 +1,12 @@
 """What this kernel and host offer, and what is missing: asked of the kernel, not guessed.
 
 Each `Finding` names what was looked at, what was found and the command that mends it.
-A finding that is ``needed`` and not ``ok`` keeps ``load`` from working.
+A finding that is ``needed`` and not ``ok`` keeps ``load`` from working with
+``backend = "auto"``.
 """
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 from collections.abc import Iterator
@@ -15,11 +15,10 @@ from pathlib import Path
 
 from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.errors import FtpfwError
-from ftpfw.helper.backends import INSPECTED, NFQUEUE_PROC, Offer, offers
+from ftpfw.helper.backends import INSPECTED, NFQUEUE_PROC, Offer, has_net_admin, offers
 
 SYSCTL = Path("/proc/sys/net")
 WHOLE_ID_RANGE = 4294967295
-CAP_NET_ADMIN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +34,14 @@ class Finding:
 
 def examine() -> tuple[list[Finding], list[Offer]]:
     """Look at everything; the second part is what each backend finds here."""
-    found = offers()
+    found = list(offers())
     return [*_host(), *_inspection(), *_backends(found), *_forwarding()], found
 
 
 def _host() -> Iterator[Finding]:
     yield Finding("kernel", True, f"{platform.system()} {platform.release()}")
-    yield Finding(
-        "CAP_NET_ADMIN", _may_administer(), "held" if _may_administer() else "missing", "use sudo"
-    )
+    admin = has_net_admin()
+    yield Finding("CAP_NET_ADMIN", admin, "held" if admin else "missing", "run it with sudo")
     programs = [name for name in ("iptables-legacy", "iptables-nft") if shutil.which(name)]
     yield Finding(
         "iptables", bool(programs), ", ".join(programs) or "missing", "apt-get install iptables"
@@ -101,13 +99,6 @@ def _forwarding() -> Iterator[Finding]:
             f"sysctl -w net.netfilter.nf_conntrack_max={limit * 2}",
             needed=False,
         )
-
-
-def _may_administer() -> bool:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> CAP_NET_ADMIN & 1)
-    return os.geteuid() == 0
 
 
 def _is_initial_user_namespace() -> bool:

@@ -82,9 +82,10 @@ class Engine:
         if found is None or segment.flags & SYN or after_nat is not self._after_nat:
             return False
         flow, direction = found
-        half = flow.halves.get(direction)
-        if half is None or not half.pass_over(segment.seq, segment.payload):
-            return False
+        if segment.payload:
+            half = flow.halves.get(direction)
+            if half is None or not half.pass_over(segment.seq, segment.payload):
+                return False
         flow.acknowledge(direction, segment.ack)
         return True
 

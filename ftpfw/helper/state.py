@@ -1,6 +1,7 @@
 """Where a loaded gateway keeps its runtime state: /run/ftpfw, or $FTPFW_STATE_DIR.
 
-    ftpfw.pid       the helper's pid; locked (flock) as long as it lives
+    lock            held (flock) by ``load`` and ``unload`` while they work
+    ftpfw.pid       the helper's pid; locked as long as it lives
     control.sock    answers status requests
     loaded.json     what ``load`` did, for ``unload`` to undo
     helper.log      the helper's messages when it runs in the background
@@ -13,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -22,17 +24,29 @@ from ftpfw.errors import HostError
 
 DEFAULT = Path("/run/ftpfw")
 
+WHOSE = "run it with sudo; FTPFW_STATE_DIR, if set, must name a directory"
+
+LOCK_TRIES = 50
+LOCK_PAUSE = 0.02
+"""A look at a lock (`State.helper_pid`) holds it for an instant: an owner tries for a second."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What ``load`` did."""
+    """What ``load`` did. ``netns`` is the inode of the network namespace it did it in."""
 
     policy: str  # path of the policy file, absolute
-    digest: str  # sha256 of its text at that time
+    text: str  # the policy as it was then
     backend: str
     firewall: str
     ports: list[int]
+    netns: int
     since: float  # time.time()
+
+
+def network_namespace(pid: int | str = "self") -> int:
+    """The inode that stands for a process's network namespace."""
+    return os.stat(f"/proc/{pid}/ns/net").st_ino
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +84,10 @@ class State:
     def _loaded(self) -> Path:
         return self.directory / "loaded.json"
 
+    @property
+    def _lock(self) -> Path:
+        return self.directory / "lock"
+
     def create(self) -> None:
         """Make the directory, readable by root alone."""
         try:
@@ -77,22 +95,54 @@ class State:
         except OSError as error:
             raise HostError(
                 f"cannot make the state directory {self.directory}: {error.strerror}",
-                mend="run as root, or set FTPFW_STATE_DIR to a directory of yours",
+                mend="set FTPFW_STATE_DIR to a directory that can be made",
             ) from error
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other loads and unloads out; raise HostError where one is at work.
+
+        A directory that holds nothing at the end is removed.
+        """
+        self.create()
+        with self._lock.open("w") as file:
+            if not _locked(file.fileno(), fcntl.LOCK_EX):
+                raise HostError(
+                    f"another load or unload is at work in {self.directory}",
+                    mend="wait for it, or set FTPFW_STATE_DIR for a second gateway",
+                )
+            try:
+                yield
+            finally:
+                self._tidy()
+
+    def _tidy(self) -> None:
+        if [path.name for path in self.directory.iterdir()] == [self._lock.name]:
+            self._lock.unlink()
+            self.directory.rmdir()
+
     def loaded(self) -> Loaded | None:
-        """What is loaded; None where nothing is."""
+        """What is loaded; None where nothing is. HostError if it is in another namespace."""
         try:
-            return Loaded(**json.loads(self._loaded.read_text()))
+            loaded = Loaded(**json.loads(self._loaded.read_text()))
         except FileNotFoundError:
             return None
-        except PermissionError as error:
-            raise HostError(f"{self._loaded}: {error.strerror}", mend="run it with sudo") from error
+        except OSError as error:
+            raise HostError(f"{self._loaded}: {error.strerror}", mend=WHOSE) from error
         except (TypeError, ValueError) as error:
             raise HostError(
                 f"{self._loaded} is damaged: {error}",
-                mend="ftpfw rules remove POLICY, then delete the file",
+                mend="delete it; then `ftpfw unload` removes what it finds",
             ) from error
+        self._require_here(loaded.netns)
+        return loaded
+
+    def _require_here(self, netns: int) -> None:
+        if netns != network_namespace():
+            raise HostError(
+                f"the gateway with state in {self.directory} is in another network namespace",
+                mend="go there (ip netns exec), or set FTPFW_STATE_DIR to this one's own",
+            )
 
     def set_loaded(self, loaded: Loaded) -> None:
         """Remember what was loaded, in one step."""
@@ -101,24 +151,38 @@ class State:
         fresh.replace(self._loaded)
 
     def helper_pid(self) -> int | None:
-        """The pid of the helper that runs; None where none does, whatever the file says."""
+        """The pid of the helper that runs; None where none does, whatever the file says.
+
+        HostError if it runs in another network namespace.
+        """
         try:
             with self.pid_file.open() as file:
-                if _lock(file.fileno()):
+                if _locked(file.fileno(), fcntl.LOCK_SH):
                     return None
-                return int(file.read())
+                pid = int(file.read())
         except (FileNotFoundError, ValueError):
             return None
+        except OSError as error:
+            raise HostError(f"{self.pid_file}: {error.strerror}", mend=WHOSE) from error
+        try:
+            self._require_here(network_namespace(pid))
+        except FileNotFoundError:
+            return None
+        return pid
 
     @contextmanager
     def own_pid_file(self) -> Iterator[None]:
         """Hold the pid file while the helper runs; raise HostError if another one does."""
         with self.pid_file.open("a+") as file:
-            if not _lock(file.fileno()):
+            for _ in range(LOCK_TRIES):
+                if _locked(file.fileno(), fcntl.LOCK_EX):
+                    break
+                time.sleep(LOCK_PAUSE)
+            else:
                 file.seek(0)
                 raise HostError(
                     f"a helper runs already with state in {self.directory} (pid {file.read()})",
-                    mend="ftpfw unload, or set FTPFW_STATE_DIR for a second gateway",
+                    mend="ftpfw unload ends it; FTPFW_STATE_DIR separates two gateways",
                 )
             file.truncate(0)
             file.write(f"{os.getpid()}")
@@ -129,7 +193,7 @@ class State:
                 self.pid_file.unlink(missing_ok=True)
 
     def remove(self) -> None:
-        """Delete everything of ours, and the directory if nothing else is in it."""
+        """Delete every file of ours but the lock, which `changing` removes."""
         for file in (
             self.pid_file,
             self.control_socket,
@@ -140,13 +204,11 @@ class State:
             self._loaded.with_suffix(".new"),
         ):
             file.unlink(missing_ok=True)
-        if self.directory.is_dir() and not any(self.directory.iterdir()):
-            self.directory.rmdir()
 
 
-def _lock(descriptor: int) -> bool:
+def _locked(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

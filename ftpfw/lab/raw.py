@@ -1,8 +1,8 @@
 """A client and a server that say exactly what a row wants, one segment a send.
 
 TCP_NODELAY is on everywhere, so each send leaves as a segment of its own as long as the
-congestion window has room. Both end at their timeout: what a helper drops is repeated by TCP
-for minutes.
+congestion window has room. Both give up when their patience ends: what a helper drops is
+repeated by TCP for minutes.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from types import TracebackType
 
-from ftpfw.lab.clients import ClientFailed
+from ftpfw.lab.clients import PATIENCE, ClientFailed
 from ftpfw.lab.hosts import LabHost
 from ftpfw.lab.scenario import Row, Script, Segments, whole
 
-TIMEOUT = 1.5
+BRIEF = 1.5
+"""Seconds to wait for what is expected never to come; the login before it has `PATIENCE`."""
+
 CONTROL_PORT = 21
 
 
 class Control:
-    """The client's end of a control connection, with a trace of both ends' words."""
+    """The client's end of a control connection, with a trace of both ends' words.
 
-    def __init__(self, server: str, timeout: float = TIMEOUT) -> None:
-        self.connection = socket.create_connection((server, CONTROL_PORT), timeout=timeout)
+    ``patience`` is how long it waits, in seconds, for each thing that comes after the login.
+    """
+
+    def __init__(self, server: str, patience: float = PATIENCE) -> None:
+        self.connection = socket.create_connection((server, CONTROL_PORT), timeout=PATIENCE)
         self.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.replies = self.connection.makefile("rb")
-        self.timeout = timeout
+        self.patience = patience
         self.trace = ""
         self.logged_in = False
 
@@ -69,13 +74,18 @@ class Control:
         self.command(b"USER anonymous", b"331")
         self.command(b"PASS lab@", b"230")
         self.command(b"TYPE I", b"200")
+        self.set_logged_in()
+
+    def set_logged_in(self) -> None:
+        """The session came to what its row is about."""
         self.logged_in = True
+        self.connection.settimeout(self.patience)
 
     def listen(self) -> tuple[socket.socket, bytes]:
         """A listening socket for an active transfer, and the PORT line that names it."""
         address = self.connection.getsockname()[0]
         listener = socket.create_server((address, 0))
-        listener.settimeout(self.timeout)
+        listener.settimeout(self.patience)
         return listener, port_line(address, listener.getsockname()[1])
 
     def fetch_active(self, name: str, segments: Segments = whole) -> bytes:
@@ -92,13 +102,13 @@ class Control:
 
     def fetch_passive(self, name: str, reply: bytes) -> bytes:
         """A file over a connection to the address in a 227 reply."""
-        data = socket.create_connection(host_port(reply), timeout=self.timeout)
+        data = socket.create_connection(host_port(reply), timeout=self.patience)
         self.command(b"RETR " + name.encode(), b"150")
         return self._receive(data)
 
     def _receive(self, data: socket.socket) -> bytes:
         with data, data.makefile("rb") as stream:
-            data.settimeout(self.timeout)
+            data.settimeout(self.patience)
             content = stream.read()
         self.expect(b"226")
         return content
@@ -116,12 +126,12 @@ def host_port(reply: bytes) -> tuple[str, int]:
     return ".".join(numbers[:4]), int(numbers[4]) << 8 | int(numbers[5])
 
 
-def fetch(row: Row, server: str, name: str) -> bytes:
+def fetch(row: Row, server: str, name: str, patience: float) -> bytes:
     """Do a row's transfer in the calling thread's namespace; the content.
 
     Raises ClientFailed with the trace.
     """
-    with _connected(server) as control:
+    with _connected(server, patience) as control:
         try:
             return _fetch(row, control, name)
         except OSError as error:
@@ -129,9 +139,9 @@ def fetch(row: Row, server: str, name: str) -> bytes:
             raise ClientFailed(trace, asked=control.logged_in) from error
 
 
-def _connected(server: str) -> Control:
+def _connected(server: str, patience: float) -> Control:
     try:
-        return Control(server)
+        return Control(server, patience)
     except OSError as error:
         trace = f"raw client: could not connect: {error!r}\n"
         raise ClientFailed(trace, asked=False) from error
@@ -159,7 +169,7 @@ def _login_merged(control: Control) -> bytes:
     control.command(b"USER anonymous", b"331")
     control.send(b"PASS lab@\r\n", b"PASV\r\n")
     control.expect(b"230")
-    control.logged_in = True
+    control.set_logged_in()
     return control.expect(b"227")
 
 
@@ -167,7 +177,7 @@ def _login_merged(control: Control) -> bytes:
 def scripted_server(host: LabHost, address: str, script: Script, content: bytes) -> Iterator[None]:
     """Serve one session on a host by a script, and every RETR with ``content``."""
     listener = host.call(lambda: socket.create_server((address, CONTROL_PORT)))
-    listener.settimeout(TIMEOUT)
+    listener.settimeout(PATIENCE)
     with listener, ThreadPoolExecutor(max_workers=1) as thread:
         session = thread.submit(host.call, lambda: _serve(listener, script, content))
         yield
@@ -176,13 +186,13 @@ def scripted_server(host: LabHost, address: str, script: Script, content: bytes)
 
 
 def _serve(listener: socket.socket, script: Script, content: bytes) -> None:
-    """One session, to its end or to the timeout."""
+    """One session, to its end or to the end of patience."""
     connection, _ = listener.accept()
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    connection.settimeout(TIMEOUT)
+    connection.settimeout(PATIENCE)
     address = connection.getsockname()[0]
     with connection, socket.create_server((address, 0)) as passive:
-        passive.settimeout(TIMEOUT)
+        passive.settimeout(PATIENCE)
         connection.sendall(b"220 scripted\r\n")
         answers = _answers(script, _reply_227(address, passive.getsockname()[1]))
         for line in connection.makefile("rb"):

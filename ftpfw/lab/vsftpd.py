@@ -29,7 +29,7 @@ from ftpfw.lab.hosts import LabHost, Process
 PID_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child")
 RUN = 'vsftpd "$0" 0>&1; exit $?'  # it complains on descriptor 0; the exit keeps the shell alive
 USER = "ftp"  # made by Debian's package; its own default
-DATA_TIMEOUT = 2
+DATA_TIMEOUT = 10
 READY_WITHIN = 5.0
 RETRY_AFTER = 0.01
 
@@ -94,11 +94,12 @@ def serving(host: LabHost, address: str, directory: Path) -> Iterator[Site]:
 def _end(process: Process) -> None:
     """Kill the init of the PID namespace, so that unshare, its parent, reaps it and ends."""
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    with suppress(OSError):
-        for pid in children.read_text(encoding="ascii").split():
-            os.kill(int(pid), signal.SIGKILL)
-            process.wait()
-    process.kill()
+    try:
+        (init,) = children.read_text(encoding="ascii").split()
+        os.kill(int(init), signal.SIGKILL)
+    except (OSError, ValueError):  # unshare has ended, or has not forked yet
+        process.kill()
+    process.wait()
 
 
 def _make_directories(site: Site, empty: Path) -> None:

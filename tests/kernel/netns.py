@@ -69,9 +69,14 @@ def inside(namespace: str, function: Callable[[], T]) -> T:
 
 def _enter(namespace: str) -> None:
     with open(f"/run/netns/{namespace}", "rb") as handle:
-        if _libc.setns(handle.fileno(), CLONE_NEWNET):
-            error = ctypes.get_errno()
-            raise OSError(error, os.strerror(error), namespace)
+        set_namespace(handle.fileno())
+
+
+def set_namespace(descriptor: int) -> None:
+    """Put the calling thread into the network namespace of an open file (setns(2))."""
+    if _libc.setns(descriptor, CLONE_NEWNET):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 class Namespaces:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 from collections.abc import Iterator
@@ -15,11 +14,10 @@ from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.model import Family
 from ftpfw.ruleset.policy import Backend
 
-from .netns import CLONE_NEWNET, require_program, run
+from .netns import require_program, run, set_namespace
 
 SUFFIX = {"legacy": "legacy", "nft-compat": "nft"}
 PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
-_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class RulesHost:
@@ -59,11 +57,11 @@ def entered(namespace: str) -> Iterator[None]:
     """Be in a namespace with the main thread: the legacy applier forks."""
     home = os.open("/proc/self/ns/net", os.O_RDONLY)
     there = os.open(f"/run/netns/{namespace}", os.O_RDONLY)
-    _set_namespace(there)
+    set_namespace(there)
     try:
         yield
     finally:
-        _set_namespace(home)
+        set_namespace(home)
         os.close(there)
         os.close(home)
 
@@ -73,9 +71,3 @@ def require_helper(backend: Backend) -> None:
     name = HELPER_NAME.get(backend)
     if name and not attachable(name):
         pytest.skip(f"needs the conntrack helper {name}")
-
-
-def _set_namespace(descriptor: int) -> None:
-    if _libc.setns(descriptor, CLONE_NEWNET):
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))

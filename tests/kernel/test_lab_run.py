@@ -53,7 +53,7 @@ def living_processes(pid: int) -> set[str]:
 
 def test_every_cell_is_as_expected() -> None:
     with lab("run", "nat-gateway", "--json") as process:
-        output, progress = process.communicate(timeout=120)
+        output, progress = process.communicate(timeout=300)
     assert output, progress
     report = json.loads(output)
     surprises = {

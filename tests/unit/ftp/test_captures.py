@@ -15,6 +15,9 @@ from ftpfw.tcp.serial import add
 from tests.unit.table import table
 
 CAPTURES = Path(__file__).parents[4] / "shared" / "pcaps"
+if not CAPTURES.is_dir():
+    pytest.skip("needs the captures in ../shared/pcaps", allow_module_level=True)
+
 CONTROL_PORT = 21
 ETHERNET_HEADER = 14
 
@@ -36,10 +39,7 @@ class Side:
 
 
 def segments(name: str) -> list[Segment]:
-    path = CAPTURES / name
-    if not path.exists():
-        pytest.skip(f"no capture ../shared/pcaps/{name}")
-    with RawPcapReader(str(path)) as frames:
+    with RawPcapReader(str(CAPTURES / name)) as frames:
         packets = [frame[ETHERNET_HEADER:] for frame, _ in frames]
     return [segment for packet in packets if (segment := segment_of(packet))]
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from ftpfw.errors import HostError
@@ -66,11 +69,23 @@ def test_no_usable_backend_says_why_and_what_to_do(
     assert all(f"why {backend}" in error.value.what for backend in named)
 
 
-def test_without_nfqueue_no_inspector_can_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "_has_queue", lambda: False)
-    monkeypatch.setattr(backends, "attachable", lambda _: True)
+def test_without_nfqueue_no_inspector_can_run(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(backends, "NFQUEUE_PROC", tmp_path / "nfnetlink_queue")
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    monkeypatch.setattr(backends, "has_net_admin", lambda: True)
+    monkeypatch.setattr(backends, "_can_unshare", lambda: False)
     found = {offer.backend: offer for offer in backends.offers()}
     assert not found[Backend.BORROWED].usable
     assert not found[Backend.CTHELPER].usable
     assert found[Backend.KERNEL].usable
     assert "nfnetlink_queue" in found[Backend.BORROWED].mend
+
+
+def test_without_the_capability_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "has_net_admin", lambda: False)
+    offer = next(offer for offer in backends.offers() if offer.backend is Backend.KERNEL)
+    assert not offer.usable
+    assert "CAP_NET_ADMIN" in offer.why
+    assert "sudo" in offer.mend
