@@ -3,9 +3,15 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-SUDO   := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help lab bench test check unit format setup clean
+# With its version in its name, another PYTHON finds no stamp and gets an environment of its own.
+VERSION := $(shell $(PYTHON) -ISc 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+STAMP   := $(VENV)/.complete-$(VERSION)
+
+# What root leaves behind must not stand in the way of a later run without root.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
+
+.PHONY: help lab bench test check unit kernel format setup clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,11 +22,13 @@ lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and 
 bench: setup ## The same load through the kernel's helper and ours, side by side
 	$(SUDO) $(BIN)/ftpfw lab bench
 
-test: check ## Every test: units, and the kernel ones in network namespaces
-	$(SUDO) $(BIN)/pytest
+test: check unit kernel ## Every test
 
 unit: setup ## The tests that need neither root nor the kernel
 	$(BIN)/pytest tests/unit
+
+kernel: setup ## The tests as root, in network namespaces
+	$(SUDO) $(BIN)/pytest -p no:cacheprovider tests/kernel
 
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check .
@@ -31,11 +39,10 @@ format: setup ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-setup: $(VENV)/.complete ## System packages and the virtual environment
+setup: $(STAMP) ## System packages and the virtual environment
 
-$(VENV)/.complete: tools/setup pyproject.toml
+$(STAMP): tools/setup pyproject.toml
 	PYTHON=$(PYTHON) tools/setup $(VENV)
-	@touch $@
 
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis

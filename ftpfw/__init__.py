@@ -1,6 +1,6 @@
 """FTP through NAT firewalls, from userspace.
 
-Core decides, shells act: ``ftp``, ``tcp``, ``conntrack.model``, ``conntrack.wire``,
+Core decides, shells act: ``ftp``, ``tcp``, ``conntrack``'s model and wire,
 ``ruleset`` (but its appliers), ``helper.engine`` and the lab's topologies take bytes,
 time and randomness as arguments. What touches the kernel is thin and is handed
 what it needs.

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from ftpfw.errors import HostError, PolicyError
-from ftpfw.ruleset.policy import Policy, interfaces, read_policy
+from ftpfw.ruleset.policy import Policy, interfaces
+from ftpfw.ruleset.policy_file import decode_policy, read_policy
 
 POLICY_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -17,13 +18,11 @@ POLICY_FILE = click.Path(dir_okay=False, path_type=Path)
 def open_policy(path: Path) -> Policy:
     """Read a policy file; every fault in it is a PolicyError with its line."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise PolicyError(f"not UTF-8 text: {error.reason}", file=str(path)) from error
+        raw = path.read_bytes()
     except OSError as error:
         mend = "give the path of a policy file; rules/nat-gateway.toml is one"
         raise PolicyError(error.strerror or str(error), file=str(path), mend=mend) from error
-    return read_policy(text, str(path))
+    return read_policy(decode_policy(raw, str(path)), str(path))
 
 
 def require_root(to: str) -> None:

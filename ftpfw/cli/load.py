@@ -22,7 +22,8 @@ from ftpfw.helper.state import Loaded, State, network_namespace
 from ftpfw.ruleset.apply import apply, check, choose_firewall, restore
 from ftpfw.ruleset.compile import compile_policy, families
 from ftpfw.ruleset.model import Family, RuleSet
-from ftpfw.ruleset.policy import Backend, Policy, read_policy
+from ftpfw.ruleset.policy import Backend, Policy
+from ftpfw.ruleset.policy_file import read_policy
 
 READY_WITHIN = 30.0
 """Seconds for the helper to start; a cold interpreter on a slow machine takes several."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,11 +20,15 @@ from ftpfw.ruleset.compile import compile_policy, families
 from ftpfw.ruleset.drift import Drift
 from ftpfw.ruleset.iptables import render_save
 from ftpfw.ruleset.model import Family, RuleSet
-from ftpfw.ruleset.policy import Policy
+from ftpfw.ruleset.policy import Backend, Policy
 
 FORMATS = {"iptables": Family.IPV4, "ip6tables": Family.IPV6}
-FUTURE_FORMATS = ("nftables", "firewalld")
-FUTURE_FIREWALLS = ("nftables",)
+FIREWALLS = ("legacy", "nft-compat")
+BACKENDS = [backend.value for backend in Backend if backend is not Backend.AUTO]
+UNRESOLVED = (
+    'The policy\'s backend = "auto" was not resolved on a host: these are the rules of'
+    " borrowed, its first choice. --helper-backend takes another."
+)
 
 
 @click.group()
@@ -36,20 +41,27 @@ def rules() -> None:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice([*FORMATS, *FUTURE_FORMATS]),
+    type=click.Choice(list(FORMATS)),
     required=True,
-    help="What to write: iptables and ip6tables are iptables-save text.",
+    help="What to write: both are iptables-save text, of IPv4 and of IPv6.",
 )
-def generate(policy: Path, format_: str) -> None:
+@click.option(
+    "--helper-backend",
+    "backend",
+    type=click.Choice(BACKENDS),
+    help="The backend to write rules for; without it, the policy's.",
+)
+def generate(policy: Path, format_: str, backend: str | None) -> None:
     """Print the rule set of POLICY; nothing is applied.
 
-    Each rule stands under a sentence that says what it is for.
+    Each rule stands under a sentence that says what it is for. Where the policy's
+    backend is auto, root gets what this host offers, anybody else borrowed.
     """
-    if format_ in FUTURE_FORMATS:
-        raise click.UsageError(f"--format {format_} is not supported yet")
     wanted = open_policy(policy)
-    backend = resolve_backend(wanted)
-    click.echo(render_save(compile_policy(wanted, backend, FORMATS[format_])), nl=False)
+    chosen = Backend(backend) if backend else _offered(wanted)
+    notes = [] if chosen else [UNRESOLVED]
+    ruleset = compile_policy(wanted, chosen or Backend.BORROWED, FORMATS[format_])
+    click.echo(render_save(ruleset, notes), nl=False)
 
 
 @rules.command("apply")
@@ -57,7 +69,7 @@ def generate(policy: Path, format_: str) -> None:
 @click.option(
     "--backend",
     "firewall",
-    type=click.Choice(["legacy", "nft-compat", *FUTURE_FIREWALLS]),
+    type=click.Choice(FIREWALLS),
     help="The firewall to use; without it, where rules live already.",
 )
 @click.option(
@@ -72,8 +84,6 @@ def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
 
     It replaces an older one of ftpfw's. Foreign rules stay as they are.
     """
-    if firewall in FUTURE_FIREWALLS:
-        raise click.UsageError(f"--backend {firewall} is not supported yet")
     wanted = open_policy(policy)
     require_root("apply rules")
     require_interfaces(wanted)
@@ -125,6 +135,21 @@ def remove(policy: Path) -> None:
         for firewall in homes:
             applier.remove(firewall)
     click.echo(f"removed from {' and '.join(homes)}" if homes else "no rules of ftpfw's are here")
+
+
+def _offered(policy: Policy) -> Backend | None:
+    """The policy's backend; for ``auto`` what this host offers, None where it does not tell.
+
+    Nothing else asks the host: the rules may be meant for another one.
+    """
+    if policy.helper.backend is not Backend.AUTO:
+        return policy.helper.backend
+    if os.geteuid() != 0:
+        return None
+    try:
+        return resolve_backend(policy)
+    except HostError:
+        return None
 
 
 def _compile(policy: Policy) -> list[RuleSet]:

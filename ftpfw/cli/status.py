@@ -17,7 +17,7 @@ from ftpfw.helper.state import Loaded, State
 from ftpfw.ruleset.apply import check
 from ftpfw.ruleset.compile import compile_policy, families
 from ftpfw.ruleset.drift import Drift
-from ftpfw.ruleset.policy import read_policy
+from ftpfw.ruleset.policy_file import read_policy
 
 
 @click.command()

@@ -1,36 +1,31 @@
 """ctnetlink: read conntracks, adjust sequence numbers, add and list expectations.
 
-Spec: ftpfw.conntrack.wire (messages), ftpfw.conntrack.refusals (errors). Each call is one
-request and its answer on one socket; a call that fails raises KernelError and has changed
-nothing, unless the error says that this is unknown.
+Spec: wire_conntrack and wire_expect (messages, packed by hand because they are sent per
+packet: a GET takes tens of microseconds, through a general netlink library near a
+millisecond), refusals (errors). Each call is one request and its answer on one socket; a
+call that fails raises KernelError and has changed nothing, unless the error says
+that this is unknown.
 """
 
 from __future__ import annotations
 
 import errno
 from socket import AF_UNSPEC
-from typing import TYPE_CHECKING
+from typing import Self
 
+from ftpfw.conntrack.model import Conntrack, Direction, Expectation, SeqAdj, Tuple
 from ftpfw.conntrack.nfsocket import NfSocket
 from ftpfw.conntrack.nlmsg import Ack
 from ftpfw.conntrack.refusals import Operation, refused
-from ftpfw.conntrack.wire import (
-    NotTcpError,
+from ftpfw.conntrack.wire_conntrack import pack_get_conntrack, pack_set_seqadj, unpack_conntrack
+from ftpfw.conntrack.wire_expect import (
     pack_delete_expectation,
-    pack_get_conntrack,
-    pack_get_expectation,
     pack_list_expectations,
     pack_new_expectation,
-    pack_set_seqadj,
-    unpack_conntrack,
     unpack_expectation,
 )
-
-if TYPE_CHECKING:
-    from typing import Self
-
-    from ftpfw.conntrack.model import Conntrack, Direction, Expectation, SeqAdj, Tuple
-    from ftpfw.errors import KernelError
+from ftpfw.conntrack.wire_tuple import NotTcpError
+from ftpfw.errors import KernelError
 
 
 class Ctnetlink:
@@ -84,18 +79,6 @@ class Ctnetlink:
         """
         ack = self._socket.change(lambda seq: pack_new_expectation(exp, seq))
         _require_done(Operation.ADD_EXPECTATION, ack, exp.tuple)
-
-    def get_expectation(self, tuple_: Tuple, zone: int = 0) -> Expectation | None:
-        """The expectation that covers ``tuple_``, whoever its master is; None if there is none.
-
-        NotTcpError where its master is not a TCP connection.
-        """
-        answer = self._socket.ask(lambda seq: pack_get_expectation(tuple_, zone, seq))
-        if isinstance(answer, bytes):
-            return unpack_expectation(answer)
-        if answer.errno == errno.ENOENT:
-            return None
-        raise _refused(Operation.GET_EXPECTATION, answer, tuple_)
 
     def delete_expectation(self, exp: Expectation) -> None:
         """Withdraw ``exp``; with ``exp.id`` 0, whichever expectation covers ``exp.tuple``."""

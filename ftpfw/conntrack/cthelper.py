@@ -23,10 +23,10 @@ Two properties of the kernel decide when to call what (tried on Linux 6.1):
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from socket import AF_INET, AF_INET6
-from typing import TYPE_CHECKING
 
 from ftpfw.conntrack.cthelper_wire import (
     Registration,
@@ -40,9 +40,6 @@ from ftpfw.conntrack.nlmsg import Ack
 from ftpfw.conntrack.refusals import Operation, refused
 from ftpfw.conntrack.wire_tuple import IPPROTO_TCP
 from ftpfw.errors import KernelError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HELPER_NAME = "ftpfw"
 FAMILIES = (AF_INET, AF_INET6)

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from itertools import count
 from struct import pack
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol, Self
 
 from ftpfw.conntrack.nla import WireError
 from ftpfw.conntrack.nlmsg import (
@@ -28,11 +29,7 @@ from ftpfw.conntrack.nlmsg import (
 )
 from ftpfw.conntrack.refusals import Operation, refused
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self
-
-    Request = Callable[[int], bytes]  # packs a request with the given sequence number
+Request = Callable[[int], bytes]  # packs a request with the given sequence number
 
 NETLINK_NETFILTER = 12
 SOL_NETLINK = 270

@@ -11,20 +11,15 @@ answer carries the extended acknowledgement where NETLINK_EXT_ACK was asked for)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from struct import Struct
-from typing import TYPE_CHECKING
 
 from ftpfw.conntrack.nla import WireError, unpack_attributes, unpack_string
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-NLMSG_NOOP = 1
 NLMSG_ERROR = 2
 NLMSG_DONE = 3
-NLMSG_OVERRUN = 4
 NLMSG_HDRLEN = 16
 NLMSGERR_ATTR_MSG = 1
 NFNETLINK_V0 = 0

@@ -23,7 +23,6 @@ class Operation(Enum):
     GET_CONNTRACK = "look up the conntrack of {}"
     SET_SEQADJ = "adjust the sequence numbers of {}"
     ADD_EXPECTATION = "expect {}"
-    GET_EXPECTATION = "look up the expectation of {}"
     DELETE_EXPECTATION = "delete the expectation of {}"
     LIST_EXPECTATIONS = "list the expectations"
     REGISTER_HELPER = "register the conntrack helper {}"
@@ -112,7 +111,6 @@ REFUSALS = {
         " (nat-follow-master comes with NAT), or has no conntrack netlink interface",
         "modprobe -a nf_nat nf_conntrack_netlink",
     ),
-    (Operation.GET_EXPECTATION, errno.EINVAL): _NO_SUBSYSTEM,
     (Operation.DELETE_EXPECTATION, errno.ENOENT): Why(
         "it is gone: matched, run out, or replaced by a newer one"
     ),

@@ -38,7 +38,6 @@ from ftpfw.conntrack.nlmsg import (
     NLM_F_CHANGE,
     NLM_F_LIST,
     NLM_F_NEW,
-    NLM_F_REQUEST,
     Subsystem,
     attributes_of,
     pack_message,
@@ -99,12 +98,6 @@ def pack_delete_expectation(exp: Expectation, seq: int) -> bytes:
     if exp.id:
         attributes += pack_be32(CTA_EXPECT_ID, exp.id)
     return pack_message(ExpMessage.DELETE, NLM_F_CHANGE, exp.tuple.family, seq, attributes)
-
-
-def pack_get_expectation(tuple_: Tuple, zone: int, seq: int) -> bytes:
-    """Ask for the expectation that covers ``tuple_``, whoever its master is."""
-    key = _pack_key(tuple_, zone)
-    return pack_message(ExpMessage.GET, NLM_F_REQUEST, tuple_.family, seq, key)
 
 
 def pack_list_expectations(family: int, seq: int) -> bytes:

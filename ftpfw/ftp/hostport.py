@@ -7,8 +7,10 @@
 
 Parsing is strict, because a wrong answer opens a hole in a firewall: octets
 stop at 255, port 0 is refused, an address has one spelling of its family and no
-scope id, and only blanks may follow the argument of a command. Leading zeros are
-legal and decimal, as every server reads them. What ``format_`` writes, ``parse_`` reads.
+scope id, and only blanks may follow the argument of a command. Leading zeros are read
+as decimal in PORT and 227 (RFC 959 asks for decimal numbers and gives them no form) and in
+ports; refused in the IPv4 address of EPRT, which some would read as octal. What
+``format_`` writes, ``parse_`` reads.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ NO_HOST_PORT: Final = "no host-port"
 
 # RFC 959 5.3.2: <host-port> ::= <host-number>,<port-number>
 _SIX_NUMBERS = re.compile(rb"\d+(?:,\d+){5}\Z")
-# RFC 1123 4.1.2.6: the reply "MUST NOT depend upon" brackets; any run may be the one.
+# RFC 1123 4.1.2.6: no parentheses can be counted on; who reads the reply has to scan it
+# for the first digit of the numbers.
 _NUMBER_RUN = re.compile(rb"\d+(?:,\d+)*")
 # RFC 2428 3: (<d><d><d><tcp-port><d>). A digit cannot delimit a number: clients that
 # read "%c%c%c%u%c" would see another port, and a port that moves could contain it.

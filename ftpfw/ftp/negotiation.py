@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
 from ftpfw.ftp.hostport import (
     BLANKS,
@@ -30,9 +29,7 @@ from ftpfw.ftp.hostport import (
     parse_eprt,
     parse_port,
 )
-
-if TYPE_CHECKING:
-    from ftpfw.ftp.lines import Line
+from ftpfw.ftp.lines import Line
 
 
 class Kind(Enum):
@@ -42,11 +39,6 @@ class Kind(Enum):
     EPRT = b"EPRT"
     PASV = b"227"
     EPSV = b"229"
-
-    @property
-    def active(self) -> bool:
-        """Whether the server opens the data connection."""
-        return self in (Kind.PORT, Kind.EPRT)
 
 
 @dataclass(frozen=True, slots=True)

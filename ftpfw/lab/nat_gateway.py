@@ -147,10 +147,7 @@ def _run_cell(run: Run, row: Row, column: Column, setup: Setup) -> Cell:
     clock = time.monotonic()
     try:
         if row.client is Client.RAW:
-            # The expectation says how long to wait, and never what is seen.
-            expected = row.expected[column]
-            patience = raw.BRIEF if expected is Verdict.FAIL else clients.PATIENCE
-            reason = _transfer_raw(row, setup, patience)
+            reason = _transfer_raw(row, setup, _patience(row.expected[column]))
         else:
             reason = _transfer(row, setup)
         seen = Verdict.FAIL if reason else Verdict.PASS
@@ -160,6 +157,11 @@ def _run_cell(run: Run, row: Row, column: Column, setup: Setup) -> Cell:
     cell = Cell(row.expected[column], seen, time.monotonic() - clock, reason)
     run.observe(row, column, cell)
     return cell
+
+
+def _patience(expected: Verdict) -> float:
+    """Seconds to wait: the expectation has its say in this, and none in what is seen."""
+    return raw.BRIEF if expected is Verdict.FAIL else clients.PATIENCE
 
 
 def _transfer(row: Row, setup: Setup) -> str | None:

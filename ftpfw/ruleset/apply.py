@@ -144,7 +144,8 @@ def _survey() -> dict[str, Firewall]:
     """The firewalls that work here, the one that ``iptables`` stands for first."""
     found: dict[str, Firewall] = {}
     fault: HostError | None = None
-    for name in sorted(_IPTABLES, key=lambda name: name != _default()):
+    default = _default()
+    for name in sorted(_IPTABLES, key=lambda name: name != default):
         if shutil.which(f"{_IPTABLES[name]}-save"):
             firewall = open_firewall(name)
             try:

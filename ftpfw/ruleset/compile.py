@@ -12,6 +12,12 @@ RELATED alone opens nothing: every accepted packet belongs to a control connecti
 the port of its original tuple) or to a data connection whose master has our helper.
 So do ICMP errors, without which path MTU discovery stops and transfers hang.
 
+NAT leaves alone what conntrack calls INVALID. Clients' INVALID segments to a control port
+are dropped ahead of foreign rules, one of which may accept all that clients send: they
+would leave with a private address. Answers to them are for the gateway's own address and
+never forwarded. On other ports FTP's INVALID segments cannot be told from anybody else's;
+they are the foreign rules' business, and then the default drop's.
+
 A flow with the userspace helper ``ftpfw`` is queued by the kernel's helper hook, and
 never by a rule: its packets would be adjusted twice. With that backend there is no Queue
 rule at all.
@@ -49,7 +55,7 @@ from ftpfw.ruleset.model import (
     State,
     Table,
 )
-from ftpfw.ruleset.policy import Backend, Network, OnCrash, Policy
+from ftpfw.ruleset.policy import Backend, Network, OnCrash, Policy, require_cthelper_can
 
 # nf_conntrack_helper names: ours, the inert one we borrow, the kernel's own.
 HELPER_NAME = {
@@ -148,10 +154,8 @@ def _refuse(policy: Policy, backend: Backend) -> None:
         what = f"{len(policy.helper.queue)} queues are more than the {MAX_SHARES} that can share"
         raise source.error(("helper", "queue"), what, mend=f'queue = "0-{MAX_SHARES - 1}"')
     _refuse_mixed_nat(policy)
-    if backend is Backend.CTHELPER and policy.helper.on_crash is OnCrash.CLOSED:
-        mend = 'backend = "borrowed", or on_crash = "open"'
-        what = '"closed" is impossible with the cthelper backend, which this host resolved to'
-        raise source.error(("helper", "on_crash"), what, mend=mend)
+    if backend is Backend.CTHELPER:
+        require_cthelper_can(policy.helper, source)
 
 
 def _refuse_mixed_nat(policy: Policy) -> None:
@@ -230,14 +234,13 @@ def _translate(policy: Policy, networks: tuple[Network, ...]) -> Iterator[Rule]:
 
 def _forward(policy: Policy, backend: Backend, networks: tuple[Network, ...]) -> Iterator[Rule]:
     for inside, network in product(policy.gateway.inside, networks):
-        path = _Path(inside, policy.gateway.outside, network)
-        yield from path.invalid()
+        route = _Route(inside, policy.gateway.outside, network)
         for port in policy.helper.ports:
-            yield from path.control(port)
+            yield from route.control(port)
         if backend is Backend.NONE:
-            yield from path.unhelped_data()
+            yield from route.unhelped_data()
         else:
-            yield from path.data(HELPER_NAME[backend])
+            yield from route.data(HELPER_NAME[backend])
 
 
 def _drop(policy: Policy) -> Iterator[Rule]:
@@ -255,7 +258,7 @@ def _drop(policy: Policy) -> Iterator[Rule]:
         )
 
 
-class _Path:
+class _Route:
     """The rules between one client network on one inside interface and the outside."""
 
     def __init__(self, inside: str, outside: str, network: Network) -> None:
@@ -263,20 +266,14 @@ class _Path:
         self.out = Match(in_interface=inside, out_interface=outside, source=network)
         self.back = Match(in_interface=outside, out_interface=inside, destination=network)
 
-    def invalid(self) -> Iterator[Rule]:
-        yield Rule(
-            replace(self.out, protocol=Protocol.TCP, states=State.INVALID),
-            Drop(),
-            f"TCP from {self.network} that fits no connection would leave untranslated.",
-        )
-        yield Rule(
-            replace(self.back, protocol=Protocol.TCP, states=State.INVALID),
-            Drop(),
-            f"TCP to {self.network} that fits no connection is nobody's answer.",
-        )
-
     def control(self, port: int) -> Iterator[Rule]:
         ports = PortRange(port, port)
+        yield Rule(
+            replace(self.out, protocol=Protocol.TCP, dport=ports, states=State.INVALID),
+            Drop(),
+            f"TCP from {self.network} to port {port} that fits no connection would leave"
+            " untranslated.",
+        )
         yield Rule(
             _opening(self.out, ports),
             Accept(),
@@ -340,10 +337,10 @@ class _Path:
         )
 
 
-def _opening(path: Match, ports: PortRange) -> Match:
+def _opening(route: Match, ports: PortRange) -> Match:
     """The opener's packets of TCP connections to ``ports``, the first one included."""
     return replace(
-        path,
+        route,
         protocol=Protocol.TCP,
         dport=ports,
         states=State.NEW | State.ESTABLISHED,
@@ -351,10 +348,10 @@ def _opening(path: Match, ports: PortRange) -> Match:
     )
 
 
-def _answers(path: Match, ports: PortRange) -> Match:
+def _answers(route: Match, ports: PortRange) -> Match:
     """The other side's packets of those connections."""
     return replace(
-        path,
+        route,
         protocol=Protocol.TCP,
         states=State.ESTABLISHED,
         orig_dport=ports,
@@ -362,12 +359,12 @@ def _answers(path: Match, ports: PortRange) -> Match:
     )
 
 
-def _joined(path: Match, rest: Match) -> Match:
-    """``rest`` on the way that ``path`` describes."""
+def _joined(route: Match, rest: Match) -> Match:
+    """``rest`` on the way that ``route`` describes."""
     return replace(
         rest,
-        in_interface=path.in_interface,
-        out_interface=path.out_interface,
-        source=path.source,
-        destination=path.destination,
+        in_interface=route.in_interface,
+        out_interface=route.out_interface,
+        source=route.source,
+        destination=route.destination,
     )

@@ -12,7 +12,7 @@ back from a line of iptables-save, whoever wrote the rule.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
@@ -93,16 +93,17 @@ class XtRule:
         return " ".join(words)
 
 
-def render_save(ruleset: RuleSet) -> str:
+def render_save(ruleset: RuleSet, notes: Iterable[str] = ()) -> str:
     """iptables-save text of ``ruleset``, each rule after a comment that says why.
 
+    ``notes`` are comments about the whole, a line each.
     Load it with ``iptables-restore --noflush``; loading it twice hooks it in twice.
     """
     restore = RESTORE[ruleset.family]
     head = f"# ftpfw, {ruleset.family}. Load into a host without ftpfw rules: {restore} --noflush"
     tables = [line for table in Table for line in _render_table(ruleset, table)]
     body = tables or [f"# The policy has no {ruleset.family} clients: no rules."]
-    return "\n".join([head, *body]) + "\n"
+    return "\n".join([head, *(f"# {note}" for note in notes), *body]) + "\n"
 
 
 def to_xtables(match: Match, action: Action, family: Family) -> XtRule:

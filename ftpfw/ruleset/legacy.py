@@ -19,8 +19,10 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import sys
 import time
+from ast import literal_eval
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -46,6 +48,8 @@ _BASICS = {
     "-o": "out_interface",
     "-p": "protocol",
 }
+_BYTES = re.compile(r"""\bb(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")""")
+"""How ``%s`` writes bytes."""
 _PROTOCOL = {"ipv6-icmp": "icmpv6"}  # iptables-save's name → python-iptables'
 
 
@@ -125,8 +129,11 @@ def _work_and_tell(work: Callable[[], None], writable: int) -> int:
 
 
 def _reason(error: BaseException) -> str:
-    """What libiptc or an extension said; python-iptables formats it as bytes."""
-    return (str(error) or type(error).__name__).replace("b'", "").rstrip("'")
+    """What libiptc or an extension said, without the b'' that python-iptables leaves around it."""
+    return _BYTES.sub(
+        lambda literal: str(literal_eval(literal[0]), "utf-8", "replace"),
+        str(error) or type(error).__name__,
+    )
 
 
 def _commit(family: Family, table: Table, saved: SavedTable | None, wanted: Part) -> None:

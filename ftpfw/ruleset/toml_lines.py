@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 from ftpfw.errors import PolicyError
 
-Path = tuple[str | int, ...]
+KeyPath = tuple[str | int, ...]
 
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
@@ -38,28 +38,28 @@ class Source:
     """A file's name and where its keys stand; makes the errors that name them."""
 
     file: str
-    lines: Mapping[Path, int]
+    lines: Mapping[KeyPath, int]
 
-    def line(self, path: Path) -> int | None:
-        """The line of ``path``, or of the nearest thing around it that has one."""
+    def line(self, path: KeyPath) -> int:
+        """The line of ``path``, or of the nearest thing around it: of the file, at last."""
         for end in range(len(path), 0, -1):
             if path[:end] in self.lines:
                 return self.lines[path[:end]]
-        return None
+        return 1
 
-    def error(self, path: Path, what: str, *, mend: str | None = None) -> PolicyError:
+    def error(self, path: KeyPath, what: str, *, mend: str) -> PolicyError:
         """The PolicyError for the value at ``path``; the text starts with its dotted name."""
         text = f"{format_path(path)}: {what}" if path else what
         return PolicyError(text, file=self.file, line=self.line(path), mend=mend)
 
 
-def format_path(path: Path) -> str:
+def format_path(path: KeyPath) -> str:
     """``clients.allow[1]`` of ``("clients", "allow", 1)``."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".")
 
 
-def locate_keys(text: str) -> dict[Path, int]:
+def locate_keys(text: str) -> dict[KeyPath, int]:
     """The line, from 1, of every table, key and list element of valid TOML."""
     scanner = _Scanner(text)
     scanner.scan()
@@ -70,11 +70,11 @@ def locate_keys(text: str) -> dict[Path, int]:
 class _Scanner:
     text: str
     at: int = 0
-    lines: dict[Path, int] = field(default_factory=dict)
-    arrays: dict[Path, int] = field(default_factory=dict)  # [[path]] → how many so far
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    arrays: dict[KeyPath, int] = field(default_factory=dict)  # [[path]] → how many so far
 
     def scan(self) -> None:
-        table: Path = ()
+        table: KeyPath = ()
         self.skip_blank()
         while self.at < len(self.text):
             if self.take("[["):
@@ -99,10 +99,10 @@ class _Scanner:
         self.at += len(token)
         return True
 
-    def note(self, path: Path) -> None:
+    def note(self, path: KeyPath) -> None:
         self.lines.setdefault(path, self.text.count("\n", 0, self.at) + 1)
 
-    def key(self) -> Path:
+    def key(self) -> KeyPath:
         """A dotted key: bare, quoted or mixed parts."""
         parts: list[str] = []
         while True:
@@ -125,16 +125,16 @@ class _Scanner:
         self.at = match.end()
         return match.group()
 
-    def resolve(self, key: Path) -> Path:
+    def resolve(self, key: KeyPath) -> KeyPath:
         """A header's path, where a name of an array of tables means its last element."""
-        path: Path = ()
+        path: KeyPath = ()
         for part in key:
             path = (*path, part)
             if path in self.arrays:
                 path = (*path, self.arrays[path] - 1)
         return path
 
-    def next_element(self, key: Path) -> Path:
+    def next_element(self, key: KeyPath) -> KeyPath:
         array = (*self.resolve(key[:-1]), key[-1])
         index = self.arrays.get(array, 0)
         self.arrays[array] = index + 1
@@ -142,7 +142,7 @@ class _Scanner:
         self.note((*array, index))
         return (*array, index)
 
-    def assignment(self, table: Path) -> None:
+    def assignment(self, table: KeyPath) -> None:
         """``key = value``, the key seen from ``table``."""
         self.skip_blank()
         start = len(table) + 1
@@ -153,7 +153,7 @@ class _Scanner:
         self.skip_blank()
         self.value(path)
 
-    def value(self, path: Path) -> None:
+    def value(self, path: KeyPath) -> None:
         if self.take("["):
             self.list_elements(path)
         elif self.take("{"):
@@ -163,7 +163,7 @@ class _Scanner:
         elif scalar := _SCALAR.match(self.text, self.at):
             self.at = scalar.end()
 
-    def list_elements(self, path: Path) -> None:
+    def list_elements(self, path: KeyPath) -> None:
         index = 0
         self.skip_blank()
         while not self.take("]"):
@@ -174,7 +174,7 @@ class _Scanner:
             self.take(",")
             self.skip_blank()
 
-    def inline_table(self, path: Path) -> None:
+    def inline_table(self, path: KeyPath) -> None:
         self.skip_blank()
         while not self.take("}"):
             self.assignment(path)

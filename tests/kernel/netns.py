@@ -6,14 +6,12 @@ import ctypes
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from itertools import count
 from threading import Thread
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 T = TypeVar("T")
 CLONE_NEWNET = 0x40000000

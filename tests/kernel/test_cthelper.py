@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from socket import AF_INET, AF_INET6
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,13 +25,8 @@ from ftpfw.conntrack.model import Tuple
 from ftpfw.conntrack.nfsocket import NfSocket
 from ftpfw.errors import KernelError
 
-from .netns import inside, require_program, require_root, run
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from .conftest import GatewayNet
-    from .netns import Namespaces
+from .conftest import GatewayNet
+from .netns import Namespaces, inside, require_program, require_root, run
 
 NAME = f"ftpfw-{os.getpid()}"
 NOBODYS_QUEUE = 65000

@@ -18,7 +18,8 @@ from ftpfw.conntrack.model import Direction, Expectation, ExpectNat, Tuple
 from ftpfw.ruleset.apply import apply
 from ftpfw.ruleset.compile import compile_policy
 from ftpfw.ruleset.model import Family
-from ftpfw.ruleset.policy import Backend, read_policy
+from ftpfw.ruleset.policy import Backend
+from ftpfw.ruleset.policy_file import read_policy
 
 from .conftest import GatewayNet
 from .netns import inside
@@ -125,10 +126,10 @@ class Gateway:
             )
         )
 
-    def send(self, packet: Packet) -> None:
-        """Send a crafted packet from the server, as it is."""
+    def send(self, namespace: str, packet: Packet) -> None:
+        """Send a crafted packet, as it is."""
         raw = inside(
-            self.net.server,
+            namespace,
             lambda: socket.socket(self.at.number, socket.SOCK_RAW, socket.IPPROTO_RAW),
         )
         with raw:
@@ -234,6 +235,21 @@ def test_the_administrator_s_own_rules_go_on_working(gateway: Gateway) -> None:
     talk(*gateway.session(80), lines=1)
 
 
+def test_only_the_invalid_segments_of_control_connections_are_dropped_first(
+    gateway: Gateway,
+) -> None:
+    """SYN and FIN at once are INVALID, and never translated."""
+    family = gateway.at.family
+    gateway.rules.iptables("-A FORWARD -p tcp -j ACCEPT", family)
+    gateway.apply(Backend.BORROWED)
+    dropped = {}
+    for port in (CONTROL, 80):
+        gateway.send(gateway.net.client, invalid(gateway.at, port))
+        accepted = gateway.packets("FORWARD", "-p tcp -j ACCEPT")
+        dropped[port] = (gateway.packets("ftpfw-forward", "--ctstate INVALID"), accepted)
+    assert dropped == {CONTROL: (1, 0), 80: (1, 1)}
+
+
 def test_an_expected_data_connection_comes_in(gateway: Gateway) -> None:
     gateway.apply(Backend.BORROWED)
     near, far = gateway.session()
@@ -281,7 +297,7 @@ def test_icmp_errors_about_a_control_connection_pass(gateway: Gateway) -> None:
     rule = f"-d {subnet(gateway.at)} -i out0 -o in0 -p {icmp(gateway.at)}"
     part = f"{rule} -m conntrack --ctstate RELATED --ctproto 6 --ctorigdstport"
     assert gateway.packets("ftpfw-forward", part) == 0
-    gateway.send(too_big(gateway.at, port=far.getpeername()[1]))
+    gateway.send(gateway.net.server, too_big(gateway.at, port=far.getpeername()[1]))
     assert gateway.packets("ftpfw-forward", part) == 1
 
 
@@ -291,6 +307,12 @@ def subnet(at: Addresses) -> str:
 
 def icmp(at: Addresses) -> str:
     return "icmp" if at.family is Family.IPV4 else "ipv6-icmp"
+
+
+def invalid(at: Addresses, port: int) -> Packet:
+    segment = TCP(sport=40021, dport=port, flags="SF")
+    ip = IP if at.family is Family.IPV4 else IPv6
+    return ip(src=at.client, dst=at.server) / segment
 
 
 def too_big(at: Addresses, port: int) -> Packet:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ftpfw.cli import lab, main
+from ftpfw.cli import main
 from ftpfw.cli.output import WIDE
 from ftpfw.lab.results import Cell, Report, RowResult, Verdict
 from ftpfw.lab.scenario import Column, Row, Scenario
@@ -41,8 +41,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return report(scenario, Verdict.PASS)
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(lab, "require_programs", lambda: None)
-    monkeypatch.setattr(lab.nat_gateway, "run", made_up)
+    monkeypatch.setattr("ftpfw.cli.lab.require_programs", lambda: None)
+    monkeypatch.setattr("ftpfw.lab.nat_gateway.run", made_up)
     return made
 
 

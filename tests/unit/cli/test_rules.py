@@ -5,7 +5,9 @@ from click.testing import CliRunner
 
 from ftpfw.cli.rules import rules
 from ftpfw.errors import HostError, PolicyError
+from ftpfw.ruleset.policy import Backend, Policy
 from tests.unit.ruleset.samples import MINIMAL
+from tests.unit.table import table
 
 NO_HELPER = MINIMAL + '[helper]\nbackend = "none"\n'
 
@@ -35,6 +37,7 @@ def test_a_family_without_clients_has_no_rules(policy: Path) -> None:
         ["generate", "POLICY", "--format", "nftables"],
         ["generate", "POLICY", "--format", "firewalld"],
         ["generate", "POLICY", "--format", "pf"],
+        ["generate", "POLICY", "--format", "iptables", "--helper-backend", "auto"],
         ["generate", "POLICY"],
         ["apply", "POLICY", "--backend", "nftables"],
         ["apply", "POLICY", "--confirm", "0"],
@@ -55,6 +58,73 @@ def test_only_root_touches_rules(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     result = CliRunner().invoke(rules, [command, str(policy)])
     assert isinstance(result.exception, HostError)
+
+
+@pytest.mark.parametrize("arguments", [["generate", "--help"], ["apply", "--help"]], ids=" ".join)
+def test_help_offers_nothing_that_is_refused(arguments: list[str]) -> None:
+    shown = CliRunner().invoke(rules, arguments).stdout
+    assert "legacy" in shown or "ip6tables" in shown
+    assert "nftables" not in shown
+    assert "firewalld" not in shown
+
+
+def generate(policy: Path, text: str, *options: str) -> list[str]:
+    policy.write_text(text)
+    arguments = ["generate", str(policy), "--format", "iptables", *options]
+    result = CliRunner().invoke(rules, arguments, catch_exceptions=False)
+    assert (result.exit_code, result.stderr) == (0, "")
+    return result.stdout.splitlines()
+
+
+def offer(monkeypatch: pytest.MonkeyPatch, backend: Backend | None, uid: int = 0) -> list[Policy]:
+    """A host that offers one backend, or none; whoever asks it is written down."""
+    asked = []
+
+    def resolve_backend(policy: Policy) -> Backend:
+        asked.append(policy)
+        if backend is None:
+            raise HostError("no usable backend")
+        return backend
+
+    monkeypatch.setattr("ftpfw.cli.rules.resolve_backend", resolve_backend)
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    return asked
+
+
+UNRESOLVED = [
+    # id         the host offers   uid
+    ("not root", Backend.KERNEL, 1000),
+    ("no backend", None, 0),
+]
+
+
+@pytest.mark.parametrize(("offered", "uid"), **table(UNRESOLVED))
+def test_auto_without_a_host_is_borrowed_and_says_so(
+    policy: Path, monkeypatch: pytest.MonkeyPatch, offered: Backend | None, uid: int
+) -> None:
+    asked = offer(monkeypatch, offered, uid)
+    auto = generate(policy, MINIMAL)
+    assert auto.pop(1).startswith('# The policy\'s backend = "auto" was not resolved')
+    assert auto == generate(policy, MINIMAL, "--helper-backend", "borrowed")
+    assert len(asked) == (uid == 0)
+
+
+def test_auto_on_a_host_is_what_it_offers(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    offer(monkeypatch, Backend.KERNEL)
+    auto = generate(policy, MINIMAL)
+    assert auto == generate(policy, MINIMAL, "--helper-backend", "kernel")
+    assert any("-j CT --helper ftp" in line for line in auto)
+
+
+def test_a_backend_that_is_named_asks_no_host(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = offer(monkeypatch, None)
+    named = MINIMAL + '[helper]\nbackend = "cthelper"\n'
+    assert any("--helper ftpfw" in line for line in generate(policy, named))
+    other = generate(policy, named, "--helper-backend", "borrowed")
+    assert any("--helper sane" in line for line in other)
+    assert not asked
 
 
 def test_a_missing_file_is_a_policy_error(tmp_path: Path) -> None:

@@ -23,14 +23,13 @@ from ftpfw.conntrack.wire_expect import (
     CTA_EXPECT_ZONE,
     ExpMessage,
     pack_delete_expectation,
-    pack_get_expectation,
     pack_list_expectations,
     pack_new_expectation,
     unpack_expectation,
 )
 from ftpfw.conntrack.wire_tuple import unpack_tuple
 
-from .strategies import expectations, tuples, u16, u32
+from .strategies import expectations, u32
 
 CLIENT, SERVER, OUTSIDE = (
     ip_address(text).packed for text in ("10.77.1.10", "192.0.2.10", "192.0.2.1")
@@ -95,18 +94,14 @@ def test_new_request_never_names_a_helper_and_always_excludes(
 
 
 @given(expectations, u32)
-def test_delete_names_the_tuple_and_the_id_if_it_is_known(exp: Expectation, id_: int) -> None:
+def test_delete_names_the_tuple_its_zone_and_the_id_if_it_is_known(
+    exp: Expectation, id_: int
+) -> None:
     message, found = request(pack_delete_expectation(replace(exp, id=id_), 9))
     assert message.type == ExpMessage.DELETE
     assert unpack_tuple(found[CTA_EXPECT_TUPLE]) == exp.tuple
+    assert found.get(CTA_EXPECT_ZONE) == (exp.zone.to_bytes(2, "big") if exp.zone else None)
     assert found.get(CTA_EXPECT_ID) == (id_.to_bytes(4, "big") if id_ else None)
-
-
-@given(tuples, u16)
-def test_lookup_names_the_tuple_and_the_zone(tuple_: Tuple, zone: int) -> None:
-    _, found = request(pack_get_expectation(tuple_, zone, 9))
-    assert unpack_tuple(found[CTA_EXPECT_TUPLE]) == tuple_
-    assert found.get(CTA_EXPECT_ZONE) == (zone.to_bytes(2, "big") if zone else None)
 
 
 @pytest.mark.parametrize("family", [AF_UNSPEC, AF_INET, AF_INET6])

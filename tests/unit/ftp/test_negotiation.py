@@ -45,14 +45,6 @@ def span(event: Event | None) -> bytes:
     return event.line.data[event.start : event.end]
 
 
-@pytest.mark.parametrize(
-    ("kind", "active"),
-    [(Kind.PORT, True), (Kind.EPRT, True), (Kind.PASV, False), (Kind.EPSV, False)],
-)
-def test_who_opens_the_data_connection(kind: Kind, active: bool) -> None:
-    assert kind.active is active
-
-
 PORT_LINES = [
     ("CRLF", b"PORT 10,0,1,2,200,10\r\n"),
     ("bare LF", b"PORT 10,0,1,2,200,10\n"),

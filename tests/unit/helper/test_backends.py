@@ -10,7 +10,8 @@ import pytest
 from ftpfw.errors import HostError
 from ftpfw.helper import backends
 from ftpfw.helper.backends import Offer, resolve_backend
-from ftpfw.ruleset.policy import Backend, Policy, read_policy
+from ftpfw.ruleset.policy import Backend, Policy
+from ftpfw.ruleset.policy_file import read_policy
 
 
 def policy(**helper: str) -> Policy:

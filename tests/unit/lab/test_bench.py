@@ -9,7 +9,7 @@ import pytest
 
 from ftpfw.lab.bench import cpu_seconds
 
-BURN = 0.02
+BURN = 0.05
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_every_living_thread_of_a_process_counts() -> None:
     thread.join()
     assert before is not None
     assert after is not None
-    assert after - before > 0.9 * BURN  # the kernel counts a running thread up to its last tick
+    assert after - before > BURN / 2  # a running thread is counted up to its last tick
 
 
 def test_no_process_no_time() -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 from ftpfw.ruleset.compile import compile_policy, families
 from ftpfw.ruleset.iptables import render_save
 from ftpfw.ruleset.model import Family, RuleSet
-from ftpfw.ruleset.policy import Backend, OnCrash, Policy, read_policy
+from ftpfw.ruleset.policy import Backend, OnCrash, Policy
+from ftpfw.ruleset.policy_file import read_policy
 
 RULES = Path(__file__).parents[3] / "rules"
 EXTENSION = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -27,12 +28,12 @@ def sample(name: str) -> Policy:
 
 
 def backends(policy: Policy) -> list[Backend]:
-    """Those the policy can be compiled for: cthelper always fails open."""
-    closed = policy.helper.on_crash is OnCrash.CLOSED
+    """Those the policy can be compiled for: cthelper fails open and has one queue."""
+    demanding = policy.helper.on_crash is OnCrash.CLOSED or len(policy.helper.queue) > 1
     return [
         backend
         for backend in Backend
-        if backend is not Backend.AUTO and not (closed and backend is Backend.CTHELPER)
+        if backend is not Backend.AUTO and not (demanding and backend is Backend.CTHELPER)
     ]
 
 

@@ -11,6 +11,7 @@ from ftpfw.ruleset.model import (
     PREFIX,
     Accept,
     AttachHelper,
+    Drop,
     Family,
     Masquerade,
     Match,
@@ -25,7 +26,8 @@ from ftpfw.ruleset.model import (
     State,
     Table,
 )
-from ftpfw.ruleset.policy import Backend, Policy, read_policy
+from ftpfw.ruleset.policy import Backend, Policy
+from ftpfw.ruleset.policy_file import read_policy
 from tests.unit.ruleset.samples import MINIMAL
 from tests.unit.table import table
 
@@ -53,13 +55,19 @@ def policies(draw: st.DrawFn) -> Policy:
     return read_policy(text.replace("'", '"'), "generated.toml")
 
 
-any_ruleset = st.builds(
-    lambda policy, backend, family: (policy, backend, compile_policy(policy, backend, family)),
-    policies(),
-    st.sampled_from(RESOLVED),
-    st.sampled_from(list(Family)),
-)
 Compiled = tuple[Policy, Backend, RuleSet]
+
+
+@st.composite
+def any_compiled(draw: st.DrawFn) -> Compiled:
+    policy = draw(policies())
+    several = len(policy.helper.queue) > 1
+    can = [one for one in RESOLVED if not (several and one is Backend.CTHELPER)]
+    backend, family = draw(st.sampled_from(can)), draw(st.sampled_from(list(Family)))
+    return policy, backend, compile_policy(policy, backend, family)
+
+
+any_ruleset = any_compiled()
 
 
 def rules(ruleset: RuleSet, table: Table | None = None) -> list[Rule]:
@@ -98,6 +106,29 @@ def test_new_connections_go_out_or_are_related_and_unprivileged(compiled: Compil
         if State.RELATED in match.states:
             assert match.dport == UNPRIVILEGED
             assert match.helper
+
+
+@given(any_ruleset)
+def test_dropped_ahead_of_foreign_rules_is_only_what_control_connections_leak(
+    compiled: Compiled,
+) -> None:
+    policy, _, ruleset = compiled
+    ahead = [chain for chain in ruleset.chains if chain.name == "ftpfw-forward"]
+    dropped = [rule.match for chain in ahead for rule in chain.rules if rule.action == Drop()]
+    assert dropped == [
+        Match(
+            in_interface=inside,
+            out_interface=policy.gateway.outside,
+            source=network,
+            protocol=Protocol.TCP,
+            dport=PortRange(port, port),
+            states=State.INVALID,
+        )
+        for inside in policy.gateway.inside
+        for network in policy.clients.allow
+        if network.version == ruleset.family.value
+        for port in policy.helper.ports
+    ]
 
 
 @given(any_ruleset)
@@ -236,11 +267,18 @@ REFUSED = [
         "33 queues are more than the 32",
     ),
     (
-        "auto became cthelper, closed",
+        "cthelper in spite of the policy, closed",
         MINIMAL + '[helper]\non_crash = "closed"\n',
         "cthelper",
         9,
-        "impossible with the cthelper backend",
+        "impossible with the backend .cthelper.",
+    ),
+    (
+        "cthelper in spite of the policy, several queues",
+        MINIMAL + '[helper]\nqueue = "0-3"\n',
+        "cthelper",
+        9,
+        "feeds one queue",
     ),
 ]
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpfw.ruleset.toml_lines import Path, Source, format_path, locate_keys
+from ftpfw.ruleset.toml_lines import KeyPath, Source, format_path, locate_keys
 from tests.unit.table import table
 
 TEXT = '''\
@@ -38,7 +38,7 @@ port = 2
   when = 1979-05-27 07:32:00
 '''
 
-LINES: list[tuple[str, Path, int]] = [
+LINES: list[tuple[str, KeyPath, int]] = [
     ("top level", ("top",), 2),
     ("table", ("gateway",), 4),
     ("list", ("gateway", "inside"), 5),
@@ -60,7 +60,7 @@ LINES: list[tuple[str, Path, int]] = [
 
 
 @pytest.mark.parametrize(("path", "line"), **table(LINES))
-def test_line_of_a_path(path: Path, line: int) -> None:
+def test_line_of_a_path(path: KeyPath, line: int) -> None:
     assert locate_keys(TEXT)[path] == line
 
 
@@ -71,7 +71,7 @@ def test_every_path_of_the_document_is_located() -> None:
 def test_a_path_without_a_line_has_its_table_s() -> None:
     source = Source("p.toml", locate_keys(TEXT))
     assert source.line(("gateway", "nowhere")) == 4
-    assert source.line(("nowhere",)) is None
+    assert source.line(("nowhere",)) == 1
 
 
 def test_an_error_names_file_line_and_key() -> None:
@@ -79,7 +79,7 @@ def test_an_error_names_file_line_and_key() -> None:
     assert str(error) == "p.toml:23: server[1].port: is odd\n  mend: 3"
 
 
-def paths(value: Any, path: Path = ()) -> list[Path]:
+def paths(value: Any, path: KeyPath = ()) -> list[KeyPath]:
     if isinstance(value, dict):
         items: list[tuple[str | int, Any]] = list(value.items())
     else:

@@ -1,0 +1,388 @@
+"""Reading the policy file: TOML text to a ``Policy``.
+
+Spec: TOML 1.0; the keys are those of the structures below. msgspec holds the file to its
+shape (no unknown key, every type right), then each value is parsed to addresses,
+networks and ranges and checked against the others. UTF-8 with either line end; a byte
+order mark, which editors on Windows write, says nothing and is skipped.
+
+Refused, always with file, line and the mend: what cannot be meant (a network with host
+bits, a range written backwards, networks that overlap), what netfilter cannot do
+(``cthelper`` with ``on_crash = "closed"``), what would read differently to different
+programs (interface names with a wildcard), and what ftpfw does not do yet but somebody
+would rely on (``checks`` other than ``"compat"``).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from codecs import BOM_UTF8
+from difflib import get_close_matches
+from ipaddress import (
+    IPv4Interface,
+    IPv6Address,
+    IPv6Interface,
+    ip_address,
+    ip_interface,
+    ip_network,
+)
+from itertools import combinations
+from typing import Any, Literal
+
+import msgspec
+
+from ftpfw.errors import PolicyError
+from ftpfw.ruleset.policy import (
+    Address,
+    Backend,
+    Clients,
+    Gateway,
+    Helper,
+    Network,
+    OnCrash,
+    Policy,
+    Server,
+    require_cthelper_can,
+)
+from ftpfw.ruleset.toml_lines import KeyPath, Source, locate_keys
+
+
+class _RawGateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    inside: tuple[str, ...]
+    outside: str
+    masquerade: bool = False
+    snat_to: str | None = None
+
+
+class _RawHelper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    backend: Backend = Backend.AUTO
+    ports: tuple[int, ...] = (21,)
+    queue: str = "0"
+    on_crash: OnCrash = OnCrash.OPEN
+    checks: Literal["compat", "strict"] | dict[str, Any] = "compat"
+
+
+class _RawClients(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    allow: tuple[str, ...] = ()
+
+
+class _RawServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    address: str
+    public: str
+    port: int = 21
+    passive_ports: str | None = None
+
+
+class _RawPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    gateway: _RawGateway
+    helper: _RawHelper = _RawHelper()
+    clients: _RawClients = _RawClients()
+    server: tuple[_RawServer, ...] = ()
+
+
+_SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "gateway": _RawGateway,
+    "helper": _RawHelper,
+    "clients": _RawClients,
+    "server": _RawServer,
+}
+
+_EXAMPLES = {
+    "gateway": "a [gateway] table",
+    "helper": "a [helper] table",
+    "clients": "a [clients] table",
+    "server": "a [[server]] table for each server",
+    "inside": 'inside = ["eth1"]',
+    "outside": 'outside = "eth0"',
+    "masquerade": "masquerade = true",
+    "snat_to": 'snat_to = "203.0.113.1"',
+    "backend": 'backend = "auto"',
+    "ports": "ports = [21]",
+    "queue": 'queue = "0"',
+    "on_crash": 'on_crash = "open"',
+    "checks": 'checks = "compat"',
+    "allow": 'allow = ["10.0.1.0/24"]',
+    "address": 'address = "10.0.2.10"',
+    "public": 'public = "203.0.113.1"',
+    "port": "port = 21",
+    "passive_ports": 'passive_ports = "50000-50100"',
+}
+"""Of each key a right value, for errors."""
+
+
+def decode_policy(raw: bytes, file: str) -> str:
+    """The text of a policy file; raises PolicyError with the line of what is not UTF-8."""
+    try:
+        return raw.removeprefix(BOM_UTF8).decode()
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        what = f"not UTF-8 text: {error.reason}"
+        raise PolicyError(what, file=file, line=line, mend="save it in UTF-8") from None
+
+
+def read_policy(text: str, file: str) -> Policy:
+    """The policy in ``text``; ``file`` is only its name, for errors.
+
+    Raises PolicyError with the line of the first thing that is wrong.
+    """
+    document = _parse_toml(text, file)
+    source = Source(file, locate_keys(text))
+    raw = _convert(document, source)
+    return Policy(
+        gateway=_gateway(raw.gateway, source),
+        helper=_helper(raw.helper, source),
+        clients=Clients(_networks(raw.clients.allow, source)),
+        servers=_servers(raw.server, source),
+        source=source,
+    )
+
+
+def _parse_toml(text: str, file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a limit of Python's
+        what, line = _split_toml_error(str(error), text)
+        raise PolicyError(
+            f"not valid TOML: {what}", file=file, line=line, mend="see https://toml.io/en/v1.0.0"
+        ) from None
+
+
+def _split_toml_error(message: str, text: str) -> tuple[str, int]:
+    """What tomllib said without its place, and the line (3.14 has it as an attribute too)."""
+    place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
+    last = text.rstrip("\n").count("\n") + 1
+    if not place:
+        return message, last
+    return message[: place.start()], int(place[1]) if place[1] else last
+
+
+def _convert(document: dict[str, Any], source: Source) -> _RawPolicy:
+    try:
+        return msgspec.convert(document, _RawPolicy)
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at ")
+        raise _shape_error(what, _parse_place(place), source) from None
+
+
+def _parse_place(place: str) -> KeyPath:
+    """The path msgspec writes as ```$.clients.allow[1]```; an unnamed key ``[...]`` is left out."""
+    parts = re.findall(r"\.([^.\[`]+)|\[(\d+)\]", place)
+    return tuple(name or int(index) for name, index in parts)
+
+
+def _shape_error(what: str, path: KeyPath, source: Source) -> PolicyError:
+    if unknown := re.match(r"Object contains unknown field `(.+)`", what):
+        return _unknown_key(unknown[1], path, source)
+    if missing := re.match(r"Object missing required field `(.+)`", what):
+        return _missing_key(missing[1], path, source)
+    if value := re.match(r"Invalid enum value (.+)", what):
+        return source.error(path, f"no such value {value[1]}", mend=_enum_values(path))
+    return source.error(path, _plain_words(what), mend=_example(path))
+
+
+def _unknown_key(key: str, path: KeyPath, source: Source) -> PolicyError:
+    struct = _SECTIONS[str(path[0])] if path else _RawPolicy
+    known = [field.name for field in msgspec.structs.fields(struct)]
+    near = get_close_matches(key, known, n=1)
+    mend = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
+    return source.error((*path, key), "unknown key", mend=mend)
+
+
+def _missing_key(key: str, path: KeyPath, source: Source) -> PolicyError:
+    if path:
+        return source.error(path, f"{key} is missing", mend=f"add {key} = … to this table")
+    mend = f"add a [{key}] table with inside and outside"
+    return source.error((), f"the table [{key}] is missing", mend=mend)
+
+
+def _enum_values(path: KeyPath) -> str:
+    if path[-1] == "backend":
+        return f"one of {', '.join(Backend)}"
+    if path[-1] == "on_crash":
+        return f"one of {', '.join(OnCrash)}"
+    return 'checks = "compat"'
+
+
+def _example(path: KeyPath) -> str:
+    """A right value for what has the wrong type."""
+    *_, key = (part for part in path if isinstance(part, str))
+    return _EXAMPLES[key]
+
+
+def _plain_words(what: str) -> str:
+    """Type names of msgspec in TOML's terms."""
+    words = {"str": "string", "int": "integer", "bool": "true or false"}
+    words |= {"array": "list", "object": "table", "float": "float", "null": "nothing"}
+    named = re.sub(r"`(\w+)`", lambda match: words.get(match[1], match[1]), what)
+    named = re.sub(r"`([^`]+)`", lambda match: match[1].replace(" | null", ""), named)
+    return named.replace("Expected ", "expected ")
+
+
+def _gateway(raw: _RawGateway, source: Source) -> Gateway:
+    if not raw.inside:
+        raise source.error(("gateway", "inside"), "names no interface", mend='inside = ["eth1"]')
+    for index, name in enumerate(raw.inside):
+        _check_interface(name, ("gateway", "inside", index), source)
+        if name in raw.inside[:index]:
+            what = f"{name} is named twice"
+            raise source.error(("gateway", "inside", index), what, mend="name it once")
+    _check_interface(raw.outside, ("gateway", "outside"), source)
+    if raw.outside in raw.inside:
+        what = f"{raw.outside} is an inside interface too"
+        mend = "leave it out of inside, or name the other interface here"
+        raise source.error(("gateway", "outside"), what, mend=mend)
+    return Gateway(raw.inside, raw.outside, raw.masquerade, _snat_to(raw, source))
+
+
+def _check_interface(name: str, path: KeyPath, source: Source) -> None:
+    """Kernel's dev_valid_name(), less the characters that iptables reads as something else."""
+    if not name:
+        raise source.error(path, "an interface name is empty", mend="`ip link` shows the names")
+    if len(name.encode()) > 15:
+        raise source.error(
+            path, f"{name!r} is longer than 15 bytes", mend="`ip link` shows the names"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9_.@][A-Za-z0-9_.@-]*", name) or name in {".", ".."}:
+        mend = "letters, digits and _ . @ -; no wildcard: name each interface"
+        raise source.error(path, f"{name!r} is no interface name", mend=mend)
+
+
+def _snat_to(raw: _RawGateway, source: Source) -> Address | None:
+    if raw.snat_to is None:
+        return None
+    path = ("gateway", "snat_to")
+    if raw.masquerade:
+        mend = "keep masquerade for a changing address, snat_to for a fixed one"
+        raise source.error(path, "excludes masquerade = true", mend=mend)
+    return _address(raw.snat_to, path, source)
+
+
+def _address(text: str, path: KeyPath, source: Source) -> Address:
+    try:
+        address = ip_address(text)
+    except ValueError:
+        raise source.error(
+            path, f"{text!r} is no IP address", mend='as in "203.0.113.1" or "2001:db8::1"'
+        ) from None
+    if isinstance(address, IPv6Address) and address.scope_id:
+        raise source.error(path, f"{text!r} has a scope", mend="write it without %")
+    return address
+
+
+def _networks(texts: tuple[str, ...], source: Source) -> tuple[Network, ...]:
+    paths: list[KeyPath] = [("clients", "allow", index) for index in range(len(texts))]
+    networks = [_network(text, path, source) for text, path in zip(texts, paths, strict=True)]
+    for (one, other), (_, path) in zip(
+        combinations(networks, 2), combinations(paths, 2), strict=True
+    ):
+        if one.version == other.version and one.overlaps(other):
+            mend = "leave out the smaller of the two"
+            raise source.error(path, f"{other} overlaps {one}", mend=mend)
+    return tuple(networks)
+
+
+def _network(text: str, path: KeyPath, source: Source) -> Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        whole = _around(text)
+    if whole is None:
+        mend = 'as in "10.0.1.0/24" or "2001:db8:1::/64"'
+        raise source.error(path, f"{text!r} is no network", mend=mend)
+    mend = f'"{whole.network}" for the network, "{whole.ip}" for the one host'
+    raise source.error(path, f"{text!r} has host bits set", mend=mend)
+
+
+def _around(text: str) -> IPv4Interface | IPv6Interface | None:
+    try:
+        return ip_interface(text)
+    except ValueError:
+        return None
+
+
+def _helper(raw: _RawHelper, source: Source) -> Helper:
+    for index, port in enumerate(raw.ports):
+        _check_port(port, ("helper", "ports", index), source)
+        if port in raw.ports[:index]:
+            what = f"port {port} is named twice"
+            raise source.error(("helper", "ports", index), what, mend="name it once")
+    if not raw.ports:
+        raise source.error(("helper", "ports"), "names no port", mend="ports = [21]")
+    queue = _range(raw.queue, ("helper", "queue"), source, lowest=0)
+    _check_checks(raw, source)
+    helper = Helper(raw.backend, raw.ports, queue, raw.on_crash)
+    if raw.backend is Backend.CTHELPER:
+        require_cthelper_can(helper, source)
+    return helper
+
+
+def _check_checks(raw: _RawHelper, source: Source) -> None:
+    if raw.checks != "compat":
+        what = "strict checks are not supported yet"
+        raise source.error(("helper", "checks"), what, mend='checks = "compat"')
+
+
+def _check_port(port: int, path: KeyPath, source: Source) -> None:
+    if not 1 <= port <= 65535:
+        raise source.error(path, f"{port} is no TCP port", mend="1 to 65535")
+
+
+def _range(text: str, path: KeyPath, source: Source, *, lowest: int) -> range:
+    """``"5"`` or ``"5-9"``, both ends included, as a range; at most 65535."""
+    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text, re.ASCII)
+    if not match:
+        raise source.error(path, f"{text!r} is no range", mend='as in "5" or "5-9"')
+    first = int(match[1])
+    last = int(match[2] or first)
+    if first > last:
+        raise source.error(path, f"{text!r} runs backwards", mend=f'"{last}-{first}"')
+    if not lowest <= first <= last <= 65535:
+        raise source.error(path, f"{text!r} is out of range", mend=f"{lowest} to 65535")
+    return range(first, last + 1)
+
+
+def _servers(raw: tuple[_RawServer, ...], source: Source) -> tuple[Server, ...]:
+    servers = tuple(_server(one, index, source) for index, one in enumerate(raw))
+    for (_, one), (index, other) in combinations(enumerate(servers), 2):
+        if one.public == other.public:
+            _check_apart(one, other, index, source)
+    return servers
+
+
+def _server(raw: _RawServer, index: int, source: Source) -> Server:
+    path: KeyPath = ("server", index)
+    address = _address(raw.address, (*path, "address"), source)
+    public = _address(raw.public, (*path, "public"), source)
+    if address.version != public.version:
+        what = f"{public} and {address} are of different IP versions"
+        mend = f"an IPv{address.version} address, as the server's own is"
+        raise source.error((*path, "public"), what, mend=mend)
+    _check_port(raw.port, (*path, "port"), source)
+    if raw.passive_ports is None:
+        return Server(address, public, raw.port)
+    passive = _range(raw.passive_ports, (*path, "passive_ports"), source, lowest=1)
+    if raw.port in passive:
+        what = f"holds the control port {raw.port}"
+        mend = 'a range without it, such as "50000-50100"'
+        raise source.error((*path, "passive_ports"), what, mend=mend)
+    return Server(address, public, raw.port, passive)
+
+
+def _check_apart(one: Server, other: Server, index: int, source: Source) -> None:
+    """Two servers behind one public address must not claim the same port."""
+    if one.port == other.port:
+        what = f"{other.public} port {other.port} is published twice"
+        mend = "another port for one of the two, or another public address"
+        raise source.error(("server", index, "port"), what, mend=mend)
+    if (
+        one.passive_ports
+        and other.passive_ports
+        and _overlap(one.passive_ports, other.passive_ports)
+    ):
+        what = f"overlaps another server's range on {other.public}"
+        mend = "ranges that have no port in common"
+        raise source.error(("server", index, "passive_ports"), what, mend=mend)
+
+
+def _overlap(one: range, other: range) -> bool:
+    return one.start < other.stop and other.start < one.stop

@@ -1,0 +1,45 @@
+"""Readiness, told to whoever listens on $NOTIFY_SOCKET."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ftpfw.helper.notify import READY, listening, notify
+
+PATIENCE = 5.0
+
+
+def test_ready_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ready.sock"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+    with listening(path) as ready:
+        notify(READY)
+        assert ready(os.getpid(), PATIENCE)
+    assert not path.exists()
+
+
+def test_another_message_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ready.sock"
+    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+    with listening(path) as ready:
+        notify(b"STATUS=starting")
+        assert not ready(os.getpid(), PATIENCE)
+
+
+def test_the_end_of_the_process_ends_the_wait(tmp_path: Path) -> None:
+    with listening(tmp_path / "ready.sock") as ready:
+        process = subprocess.Popen([sys.executable, "-c", ""])
+        assert not ready(process.pid, PATIENCE)
+        assert process.wait() == 0
+
+
+def test_nobody_needs_to_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    notify(READY)
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone.sock"))
+    notify(READY)
