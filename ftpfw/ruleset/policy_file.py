@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from codecs import BOM_UTF8
 from difflib import get_close_matches
 from ipaddress import (
     IPv4Interface,
@@ -45,6 +44,8 @@ from ftpfw.ruleset.policy import (
     require_cthelper_can,
 )
 from ftpfw.ruleset.toml_lines import KeyPath, Source, locate_keys
+
+BYTE_ORDER_MARK = "\ufeff"
 
 
 class _RawGateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,7 +114,7 @@ _EXAMPLES = {
 def decode_policy(raw: bytes, file: str) -> str:
     """The text of a policy file; raises PolicyError with the line of what is not UTF-8."""
     try:
-        return raw.removeprefix(BOM_UTF8).decode()
+        return raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         what = f"not UTF-8 text: {error.reason}"
@@ -125,6 +126,7 @@ def read_policy(text: str, file: str) -> Policy:
 
     Raises PolicyError with the line of the first thing that is wrong.
     """
+    text = text.removeprefix(BYTE_ORDER_MARK)
     document = _parse_toml(text, file)
     source = Source(file, locate_keys(text))
     raw = _convert(document, source)
@@ -309,14 +311,14 @@ def _helper(raw: _RawHelper, source: Source) -> Helper:
     if not raw.ports:
         raise source.error(("helper", "ports"), "names no port", mend="ports = [21]")
     queue = _range(raw.queue, ("helper", "queue"), source, lowest=0)
-    _check_checks(raw, source)
+    _refuse_strict(raw, source)
     helper = Helper(raw.backend, raw.ports, queue, raw.on_crash)
     if raw.backend is Backend.CTHELPER:
         require_cthelper_can(helper, source)
     return helper
 
 
-def _check_checks(raw: _RawHelper, source: Source) -> None:
+def _refuse_strict(raw: _RawHelper, source: Source) -> None:
     if raw.checks != "compat":
         what = "strict checks are not supported yet"
         raise source.error(("helper", "checks"), what, mend='checks = "compat"')

@@ -333,7 +333,6 @@ def test_zone_is_part_of_the_key(bare: Gateway) -> None:
     assert (found.helper, found.zone) == ("sane", 5)
     exp = replace(bare.active(master), zone=5)
     bare.ct.add_expectation(exp)
-    assert [one.zone for one in bare.ct.list_expectations()] == [5]
     with pytest.raises(KernelError, match="ENOENT"):
         bare.ct.delete_expectation(replace(exp, zone=0))
     bare.ct.delete_expectation(exp)
