@@ -6,6 +6,7 @@ expectation is in the kernel before the verdict lets the line that announced it 
 
     GetConntrack       -> Conntrack, or None where the kernel has no such entry
     AddExpectation     -> None, or the KernelError
+    FindExpectation    -> Expectation, or None where the kernel holds none of that tuple
     DeleteExpectation  -> None, or the KernelError
     SetSeqAdj          -> None, or the KernelError
     Note               -> None; something to count and to log
@@ -32,6 +33,13 @@ class GetConntrack:
 @dataclass(frozen=True, slots=True)
 class AddExpectation:
     """Expect a data connection; refused with EEXIST or EBUSY on a clash."""
+
+    expectation: Expectation
+
+
+@dataclass(frozen=True, slots=True)
+class FindExpectation:
+    """Read the expectation that an equal one clashed with."""
 
     expectation: Expectation
 
@@ -80,8 +88,10 @@ class Note:
     detail: str = ""
 
 
-Command: TypeAlias = GetConntrack | AddExpectation | DeleteExpectation | SetSeqAdj | Note
-Outcome: TypeAlias = Conntrack | KernelError | None
+Command: TypeAlias = (
+    GetConntrack | AddExpectation | FindExpectation | DeleteExpectation | SetSeqAdj | Note
+)
+Outcome: TypeAlias = Conntrack | Expectation | KernelError | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from ftpfw.helper.commands import (
     AddExpectation,
     Command,
     DeleteExpectation,
+    FindExpectation,
     GetConntrack,
     Note,
     Outcome,
@@ -28,6 +29,9 @@ class Kernel(Protocol):
 
     def add_expectation(self, expectation: Expectation, /) -> None:
         """Expect a connection, exclusively."""
+
+    def list_expectations(self, family: int, /) -> list[Expectation]:
+        """The expectations of a family."""
 
     def delete_expectation(self, expectation: Expectation, /) -> None:
         """Withdraw an expectation."""
@@ -56,6 +60,9 @@ def _carry_out(command: Command, kernel: Kernel, note: Callable[[Note], None]) -
                 return kernel.get(tuple_)
             case AddExpectation(expectation=expectation):
                 kernel.add_expectation(expectation)
+            case FindExpectation(expectation=expectation):
+                live = kernel.list_expectations(expectation.tuple.family)
+                return next((one for one in live if one.tuple == expectation.tuple), None)
             case DeleteExpectation(expectation=expectation):
                 kernel.delete_expectation(expectation)
             case SetSeqAdj(original=original, direction=direction, seqadj=seqadj):

@@ -38,17 +38,14 @@ from ftpfw.helper.expecting import Granted, expect
 from ftpfw.helper.flow import Event, Flow, FlowTable, Half, Hold, Key
 from ftpfw.helper.outlet import Outlet, Rewrite
 from ftpfw.tcp.reassembly import OutOfWindow
-from ftpfw.tcp.segment import FIN, SYN, Segment, SegmentError, parse_segment, rebuild
+from ftpfw.tcp.segment import FIN, SYN, Segment, SegmentError, parse_segment, rebuild, without_fin
 
-FLOWS = 16384
+FLOWS = 8192
 """Control connections remembered at a time; one past that forgets the stalest."""
 
 HOLD_BYTES = 4096
 HOLD_SECONDS = 30.0
 """A line typed by hand may take this long from its first digit to its end."""
-
-ACK_SECONDS = 1.0
-"""A rewrite waits this long for the ack of the one before it; it may have been missed."""
 
 GAP_SECONDS = 3.0
 """A sender repeats lost bytes well within this time; later they will not come this way."""
@@ -182,7 +179,7 @@ class Engine:
                 return HELD_BACK if half.outlet else UNCHANGED
             yield Note(NoteKind.RESYNCHRONISED, "bytes never seen", flow.conntrack.original)
             data = half.skip_gap()
-        granted = yield from self._answer_all(flow, half, half.conversation.feed(data), now)
+        granted = yield from self._answer_all(flow, half, half.conversation.feed(data))
         if half.outlet is None:
             return UNCHANGED
         yield from self._plan(flow, half.outlet, direction, granted)
@@ -190,17 +187,21 @@ class Engine:
         return _carry(half.outlet, packet, segment, offset, hold)
 
     def _answer_all(
-        self, flow: Flow, half: Half, fresh: list[Event], now: float
+        self, flow: Flow, half: Half, fresh: list[Event]
     ) -> Generator[Command, Outcome, list[tuple[Granted, Rewrite]]]:
         """Answer each event in turn; return the expectations whose lines need a rewrite."""
         wanted: list[tuple[Granted, Rewrite]] = []
         events = half.deferred + fresh
-        waits = half.must_wait(now, ACK_SECONDS)
         half.deferred = []
+        last = max((i for i, e in enumerate(events) if isinstance(e, Negotiation)), default=None)
         for index, event in enumerate(events):
-            if waits and isinstance(event, Negotiation):
-                half.deferred = events[index:]
-                break
+            if isinstance(event, Negotiation):
+                if half.must_wait():
+                    half.deferred = events[index:]
+                    break
+                if half.outlet is None and index != last:
+                    yield Note(NoteKind.REFUSED, "superseded at once", flow.conntrack.original)
+                    continue
             granted = yield from self._answer(flow, half, event)
             if granted is not None and granted.endpoint is not None:
                 assert isinstance(event, Negotiation)
@@ -263,6 +264,7 @@ class Engine:
         if late or half.next_offset - begins > HOLD_BYTES or segment.flags & FIN:
             yield Note(NoteKind.HOLD_GIVEN_UP, "", original)
             half.hold = None
+            half.deferred.clear()
             return half.next_offset
         return begins
 
@@ -276,4 +278,6 @@ def _carry(outlet: Outlet, packet: bytes, segment: Segment, offset: int, hold: i
     seq = outlet.sequence(emission.start)
     if seq == segment.seq and emission.payload == payload:
         return UNCHANGED
+    if segment.flags & FIN and emission.stop < offset + len(payload):
+        packet = without_fin(packet, segment)
     return Accept(rebuild(packet, segment, emission.payload, seq))

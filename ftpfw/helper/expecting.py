@@ -28,6 +28,7 @@ from ftpfw.helper.commands import (
     AddExpectation,
     Command,
     DeleteExpectation,
+    FindExpectation,
     Note,
     NoteKind,
     Outcome,
@@ -137,19 +138,31 @@ def _ports(conntrack: Conntrack, direction: Direction, port: int, random: Random
 def _add(
     conntrack: Conntrack, direction: Direction, expectation: Expectation
 ) -> Generator[Command, Outcome, KernelError | None]:
-    """Add; where the same two hosts left an equal one behind, put the new one in its place.
+    """Add; an equal expectation of this very announcer's, left from before, is no clash.
 
-    Without NAT an equal tuple can only be this announcer's own earlier negotiation.
-    Under NAT it may belong to another host behind the same address, so it stays.
+    Without NAT an equal tuple can only be its own earlier negotiation, which gives way.
+    Under NAT it may belong to another host behind the same address. If it does not,
+    this is the line that it was made for, sent again: the peer has been told its port.
     """
     error = yield AddExpectation(expectation)
-    assert not isinstance(error, Conntrack)
-    if error is None or error.errno not in CLASHES or is_translated(conntrack, direction):
+    assert error is None or isinstance(error, KernelError)
+    if error is None or error.errno not in CLASHES:
         return error
+    if is_translated(conntrack, direction):
+        known = yield FindExpectation(expectation)
+        return None if _same(known, expectation) else error
     yield DeleteExpectation(expectation)
     error = yield AddExpectation(expectation)
-    assert not isinstance(error, Conntrack)
+    assert error is None or isinstance(error, KernelError)
     return error
+
+
+def _same(known: Outcome, expectation: Expectation) -> bool:
+    """Whether an expectation leads from the same connection to the same endpoint."""
+    if not isinstance(known, Expectation) or known.nat is None or expectation.nat is None:
+        return False
+    endpoints = [(one.tuple.src, one.tuple.sport) for one in (known.nat, expectation.nat)]
+    return known.master == expectation.master and endpoints[0] == endpoints[1]
 
 
 def _to_tell(expectation: Expectation, announced: HostPort) -> HostPort | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -84,6 +85,10 @@ class Conversation:
         return parse_command(item) if self._replies is None else self._replies.feed(item)
 
 
+AHEAD = 16384
+"""Bytes that may wait behind a hole: a control connection's window, not a transfer's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Bytes from offset ``begins`` on wait for the rest of their line, since time ``since``."""
@@ -101,7 +106,7 @@ class Half:
 
     def __init__(self, direction: Direction, conntrack: Conntrack, seq: int) -> None:
         self.direction = direction
-        self.stream = Stream(seq)
+        self.stream = Stream(seq, AHEAD)
         self.conversation = Conversation(direction)
         self.next_offset = 0
         self.hold: Hold | None = None
@@ -113,11 +118,7 @@ class Half:
         if not is_translated(conntrack, self.direction):
             return None
         adjusted = conntrack.seqadj[self.direction]
-        if adjusted is None:
-            return Outlet(seq)
-        late = serial.after(seq, adjusted.correction_pos)
-        base = adjusted.offset_after if late else adjusted.offset_before
-        return Outlet(seq, base=base, seqadj=adjusted)
+        return Outlet(seq, inherited=adjusted, seqadj=adjusted)
 
     def offset(self, seq: int) -> int:
         """The offset of a sequence number near the stream's end."""
@@ -150,11 +151,9 @@ class Half:
             self._gap_since = now
         return now - self._gap_since < patience
 
-    def must_wait(self, now: float, patience: float) -> bool:
+    def must_wait(self) -> bool:
         """Whether a rewrite has to wait for the ack of the one before it."""
-        if self.outlet is None or self.outlet.settled:
-            return False
-        return not self.deferred or self.hold is None or now - self.hold.since < patience
+        return self.outlet is not None and not self.outlet.settled
 
     def held_from(self) -> int | None:
         """The offset of the first byte that a rewrite may yet replace."""
@@ -205,7 +204,7 @@ class Flow:
         """Note the ack of a segment that travels in ``direction``, for the other one's sender."""
         other = self.halves.get(direction.other)
         if other is not None and other.outlet is not None:
-            other.outlet.acked = ack
+            other.outlet.acknowledge(ack)
 
     def half(self, direction: Direction, seq: int) -> Half:
         """The half of ``direction``, begun at ``seq`` if this is its first segment."""
@@ -231,6 +230,10 @@ class FlowTable:
     def __len__(self) -> int:
         return len(self._recent)
 
+    def __iter__(self) -> Iterator[Flow]:
+        """The flows, the least recently used first."""
+        return iter(self._recent.values())
+
     def find(self, key: Key) -> tuple[Flow, Direction] | None:
         """The flow that owns a tuple, and which of its directions that tuple is."""
         found = self._ways.get(key)
@@ -241,16 +244,19 @@ class FlowTable:
     def add(self, conntrack: Conntrack) -> Flow:
         """Remember a new flow; past the limit, forget the one used longest ago."""
         flow = Flow(conntrack, key_of(conntrack.original))
+        stale = self._recent.get(flow.key)
+        if stale is not None:
+            self.forget(stale)
+        self._recent[flow.key] = flow
         self._ways[flow.key] = (flow, Direction.ORIGINAL)
         self._ways[key_of(conntrack.reply)] = (flow, Direction.REPLY)
-        self._recent[flow.key] = flow
-        self._recent.move_to_end(flow.key)
         if len(self._recent) > self._limit:
-            self.forget(next(iter(self._recent.values())))
+            self.forget(next(iter(self)))
         return flow
 
     def forget(self, flow: Flow) -> None:
-        """Drop a flow from the table."""
+        """Drop a flow from the table; a way that has become another flow's stays."""
         self._recent.pop(flow.key, None)
-        self._ways.pop(flow.key, None)
-        self._ways.pop(key_of(flow.conntrack.reply), None)
+        for key in (flow.key, key_of(flow.conntrack.reply)):
+            if key in self._ways and self._ways[key][0] is flow:
+                del self._ways[key]

@@ -47,9 +47,10 @@ class Rewrite:
 
 @dataclass(frozen=True, slots=True)
 class Emission:
-    """One segment to send: the sender's offset it starts at, and its payload."""
+    """One segment to send: which of the sender's bytes, [start, stop), and as what payload."""
 
     start: int
+    stop: int
     payload: bytes
 
 
@@ -57,14 +58,16 @@ class Emission:
 class Outlet:
     """Bytes released, bytes pending and rewrites of one direction.
 
-    ``origin`` is the sequence number of offset 0. ``base`` is the shift of bytes
-    ahead of every remembered rewrite; ``seqadj`` is what the kernel was told last.
-    ``acked`` is the receiver's latest ack, in its own numbers.
+    ``origin`` is the sequence number of offset 0. ``seqadj`` is what the kernel was told
+    last; ``inherited`` what it was told before this outlet was made, by a helper that knew
+    more. ``base`` is the shift of rewrites that are remembered no more. ``acked`` is the
+    receiver's latest ack, in its own numbers.
     """
 
     origin: int
-    base: int = 0
+    inherited: SeqAdj | None = None
     seqadj: SeqAdj | None = None
+    base: int = 0
     released: int = 0
     pending: bytearray = field(default_factory=bytearray)
     rewrites: list[Rewrite] = field(default_factory=list)
@@ -73,16 +76,32 @@ class Outlet:
     @property
     def settled(self) -> bool:
         """Whether the receiver has everything up to the end of the last rewrite."""
-        if not self.rewrites or not self.rewrites[-1].delta:
+        if not self.rewrites:
             return True
         end = self.rewrites[-1].end
         return self.acked is not None and not serial.before(
             self.acked, serial.add(self.origin, end + self.shift(end))
         )
 
+    def acknowledge(self, ack: int) -> None:
+        """Take the receiver's ack; an older one that comes late changes nothing."""
+        if self.acked is None or serial.after(ack, self.acked):
+            self.acked = ack
+
     def shift(self, offset: int) -> int:
         """By how much the receiver's count differs from the sender's at ``offset``."""
-        return self.base + sum(r.delta for r in self.rewrites if r.end <= offset)
+        known = sum(r.delta for r in self.rewrites if r.end <= offset)
+        return self.base + self._inherited_shift(offset) + known
+
+    def _inherited_shift(self, offset: int) -> int:
+        if self.inherited is None:
+            return 0
+        if self._is_behind(offset, self.inherited):
+            return self.inherited.offset_after
+        return self.inherited.offset_before
+
+    def _is_behind(self, offset: int, seqadj: SeqAdj) -> bool:
+        return serial.after(serial.add(self.origin, offset), seqadj.correction_pos)
 
     def sequence(self, offset: int) -> int:
         """The sequence number that the kernel's adjustment turns into the receiver's."""
@@ -102,13 +121,17 @@ class Outlet:
         """
         start, end = rewrites[0].start, rewrites[-1].end
         joint = Rewrite(start, end, self._compose(start, end, rewrites, b""))
-        if not joint.delta:
+        again = self.inherited is not None and not self._is_behind(start, self.inherited)
+        if not joint.delta and not again:
             return joint, None
         before = self.shift(start)
         return joint, SeqAdj(serial.add(self.origin, start), before, before + joint.delta)
 
     def remember(self, rewrite: Rewrite, seqadj: SeqAdj | None) -> None:
         """Take a rewrite into effect, after the kernel knows of its adjustment."""
+        if self.inherited is not None and not self._is_behind(rewrite.start, self.inherited):
+            # The line that the earlier helper rewrote last, once more.
+            self.base, self.inherited = self.inherited.offset_before, None
         self.rewrites.append(rewrite)
         self.seqadj = seqadj or self.seqadj
         if len(self.rewrites) > HISTORY:
@@ -127,13 +150,12 @@ class Outlet:
         """
         end = offset + len(payload)
         start = self._whole_from(min(offset, self.released))
-        if end <= self.released:
-            stop = self._whole_to(end)
-        else:
-            stop = self._fit(start, hold, max(len(payload), ROOM))
+        reach = self._whole_to(end) if end <= self.released else hold
+        stop = self._fit(start, reach, max(len(payload), ROOM))
         if stop <= start:
             return None
-        emission = Emission(start, self._compose(start, stop, self.rewrites, payload, offset))
+        carried = self._compose(start, stop, self.rewrites, payload, offset)
+        emission = Emission(start, stop, carried)
         if stop > self.released:
             del self.pending[: stop - self.released]
             self.released = stop

@@ -39,6 +39,10 @@ RECHECK = struct.pack("@ll", 1, 0)
 TELLING = frozenset({NoteKind.REFUSED, NoteKind.UNUSABLE, NoteKind.HOLD_GIVEN_UP})
 
 
+LOG_LINES = 20
+"""Lines of notes logged a second; a peer must not fill the disk, and counters count all."""
+
+
 class _Stopped(BaseException):
     """Ends the wait for the next packet; no fault, so no Exception."""
 
@@ -103,6 +107,7 @@ class QueueReader:
             ) from error
         self._netlink = socket.socket(fileno=os.dup(self._queue.get_fd()))
         self._source = _Blocking(self._netlink, tally)
+        self._log_since, self._log_spent = 0.0, 0
 
     def __enter__(self) -> Self:
         return self
@@ -153,7 +158,17 @@ class QueueReader:
 
     def _note(self, note: Note) -> None:
         self._tally.note(note)
-        if note.kind in TELLING:
-            log.info("%s %s: %s %r", note.tuple, note.kind.value, note.reason, note.detail)
-        else:
-            log.debug("%s %s: %s", note.tuple, note.kind.value, note.reason)
+        level = logging.INFO if note.kind in TELLING else logging.DEBUG
+        if log.isEnabledFor(level) and self._may_log(time.monotonic()):
+            log.log(
+                level, "%s %s: %s %r", note.tuple, note.kind.value, note.reason, note.detail[:200]
+            )
+
+    def _may_log(self, now: float) -> bool:
+        """Spend one of this second's lines; the first of a second tells how many were left out."""
+        if now - self._log_since >= 1:
+            if self._log_spent > LOG_LINES:
+                log.warning("%d notes were not logged", self._log_spent - LOG_LINES)
+            self._log_since, self._log_spent = now, 0
+        self._log_spent += 1
+        return self._log_spent <= LOG_LINES

@@ -16,13 +16,17 @@ import json
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from ftpfw.errors import HostError
 
 DEFAULT = Path("/run/ftpfw")
+
+LONGEST = 90
+"""Bytes of a directory's name; a socket's path has 107 (unix(7))."""
 
 WHOSE = "run it with sudo; FTPFW_STATE_DIR, if set, must name a directory"
 
@@ -58,7 +62,13 @@ class State:
     @classmethod
     def here(cls) -> State:
         """The state directory of this environment."""
-        return cls(Path(os.environ.get("FTPFW_STATE_DIR") or DEFAULT))
+        directory = Path(os.environ.get("FTPFW_STATE_DIR") or DEFAULT)
+        if len(os.fsencode(directory)) > LONGEST:
+            raise HostError(
+                f"the state directory's name is too long for a socket in it: {directory}",
+                mend=f"set FTPFW_STATE_DIR to a name of {LONGEST} bytes at most",
+            )
+        return cls(directory)
 
     @property
     def pid_file(self) -> Path:
@@ -104,22 +114,36 @@ class State:
 
         A directory that holds nothing at the end is removed.
         """
-        self.create()
-        with self._lock.open("w") as file:
-            if not _locked(file.fileno(), fcntl.LOCK_EX):
-                raise HostError(
-                    f"another load or unload is at work in {self.directory}",
-                    mend="wait for it, or set FTPFW_STATE_DIR for a second gateway",
-                )
-            try:
-                yield
-            finally:
-                self._tidy()
+        file = self._take_lock()
+        try:
+            yield
+        finally:
+            self._tidy()
+            file.close()
+
+    def _take_lock(self) -> IO[str]:
+        """The lock file, held; not one that its holder has just removed (see `_tidy`)."""
+        for _ in range(LOCK_TRIES):
+            self.create()
+            with suppress(FileNotFoundError):
+                file = self._lock.open("w")
+                taken = _locked(file.fileno(), fcntl.LOCK_EX)
+                if taken and _is_at(self._lock, file):
+                    return file
+                file.close()
+                if not taken:
+                    raise HostError(
+                        f"another load or unload is at work in {self.directory}",
+                        mend="wait for it, or set FTPFW_STATE_DIR for a second gateway",
+                    )
+        raise HostError(f"the lock in {self.directory} comes and goes", mend="try again")
 
     def _tidy(self) -> None:
-        if [path.name for path in self.directory.iterdir()] == [self._lock.name]:
-            self._lock.unlink()
-            self.directory.rmdir()
+        """Remove the lock, still held, and the directory, unless there is something in it."""
+        with suppress(OSError):
+            if [path.name for path in self.directory.iterdir()] == [self._lock.name]:
+                self._lock.unlink()
+                self.directory.rmdir()
 
     def loaded(self) -> Loaded | None:
         """What is loaded; None where nothing is. HostError if it is in another namespace."""
@@ -204,6 +228,13 @@ class State:
             self._loaded.with_suffix(".new"),
         ):
             file.unlink(missing_ok=True)
+
+
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _locked(descriptor: int, kind: int) -> bool:

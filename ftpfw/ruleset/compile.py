@@ -3,7 +3,8 @@
 A forwarded FTP session passes the chains in this order; the sentence of every rule is
 in its ``why``:
 
-    raw     PREROUTING   new control connections get the helper
+    raw     PREROUTING   nobody outside speaks for a client; new control connections
+                         get the helper
     mangle  PREROUTING   what they say goes to the inspector (backend ``borrowed`` only)
     filter  FORWARD      control connections, and the data connections they negotiated
     nat     POSTROUTING  clients take the gateway's outside address
@@ -132,7 +133,9 @@ def compile_policy(policy: Policy, backend: str, family: Family) -> RuleSet:
     if not networks:
         return RuleSet(family)
     chains = (
-        Chain(RAW, Table.RAW, tuple(_attach(policy, resolved, networks))),
+        Chain(
+            RAW, Table.RAW, (*_no_spoofing(policy, networks), *_attach(policy, resolved, networks))
+        ),
         Chain(MANGLE, Table.MANGLE, tuple(_queue(policy, resolved, networks))),
         Chain(NAT, Table.NAT, tuple(_translate(policy, networks))),
         Chain(FORWARD, Table.FILTER, tuple(_forward(policy, resolved, networks))),
@@ -167,6 +170,17 @@ def _refuse_mixed_nat(policy: Policy) -> None:
             raise policy.source.error(("clients", "allow", index), what, mend=mend)
 
 
+def _no_spoofing(policy: Policy, networks: tuple[Network, ...]) -> Iterator[Rule]:
+    """Ahead of conntrack: whoever could speak for a client could open its ports."""
+    outside = policy.gateway.outside
+    for network in networks:
+        yield Rule(
+            Match(in_interface=outside, source=network),
+            Drop(),
+            f"Nobody on {outside} has an address of {network}.",
+        )
+
+
 def _attach(policy: Policy, backend: Backend, networks: tuple[Network, ...]) -> Iterator[Rule]:
     if backend is Backend.NONE:
         return
@@ -190,22 +204,27 @@ def _queue(policy: Policy, backend: Backend, networks: tuple[Network, ...]) -> I
         return
     bypass = policy.helper.on_crash is OnCrash.OPEN
     fate = "they pass" if bypass else "they wait"
-    for network, port, (share, number) in product(
-        networks, policy.helper.ports, list(_shares(policy.helper.queue))
+    ways = [(inside, Direction.ORIGINAL) for inside in policy.gateway.inside]
+    ways.append((policy.gateway.outside, Direction.REPLY))
+    for network, port, (share, number), (interface, direction) in product(
+        networks, policy.helper.ports, list(_shares(policy.helper.queue)), ways
     ):
         some = f"share {share.index + 1} of {share.of} of the " if share else ""
+        said = "Commands" if direction is Direction.ORIGINAL else "Replies"
         yield Rule(
             Match(
+                in_interface=interface,
                 protocol=Protocol.TCP,
                 states=State.ESTABLISHED,
                 orig_source=network,
                 orig_dport=PortRange(port, port),
+                direction=direction,
                 share=share,
                 carries_data=True,
             ),
             Queue(number, bypass),
-            f"Segments with data, both ways, of {some}control connections from {network} to port"
-            f" {port} go to the inspector; without one {fate}.",
+            f"{said} that arrive on {interface}, segments with data, of {some}control connections"
+            f" from {network} to port {port} go to the inspector; without one {fate}.",
         )
 
 

@@ -109,6 +109,16 @@ def rebuild(packet: bytes, segment: Segment, payload: bytes, seq: int | None = N
     return bytes(headers) + payload
 
 
+def without_fin(packet: bytes, segment: Segment) -> bytes:
+    """The packet without its FIN, for a segment that no longer reaches the stream's end.
+
+    The checksum is left as it was: see ``rebuild``.
+    """
+    changed = bytearray(packet)
+    changed[segment.tcp_offset + 13] &= ~FIN
+    return bytes(changed)
+
+
 def _parse_ipv4(packet: bytes) -> tuple[bytes, bytes, int, int]:
     """Source, destination, where TCP starts, where the packet ends."""
     if len(packet) < 20:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
+from random import Random
 
 import pytest
 
 from ftpfw.conntrack.model import Conntrack, Direction, SeqAdj
 from ftpfw.helper import engine
-from ftpfw.helper.commands import HELD_BACK, UNCHANGED, NoteKind
-from ftpfw.tcp.segment import parse_segment
+from ftpfw.helper.commands import HELD_BACK, UNCHANGED, Accept, NoteKind
+from ftpfw.helper.flow import key_of
+from ftpfw.tcp.segment import FIN, parse_segment
 
 from .world import (
     ISN,
@@ -20,6 +22,7 @@ from .world import (
     PUBLISHED,
     ROUTED,
     World,
+    endpoint_tuple,
     packet,
 )
 
@@ -170,13 +173,81 @@ def test_a_second_port_waits_for_the_ack_of_the_first() -> None:
     assert out == b"PORT 192,0,2,1,156,65\r\n"
 
 
-def test_an_ack_that_was_missed_delays_a_rewrite_for_a_moment_only() -> None:
+def test_an_ack_that_never_comes_lets_the_line_go_unrewritten() -> None:
     world = World(MASQUERADED)
     world.client(PORT)
-    assert world.client(b"PORT 10,77,1,10,156,65\r\n") == b"PORT "
-    world.now += engine.ACK_SECONDS
-    out = world.segment(Direction.ORIGINAL, ISN + len(PORT), b"PORT 10,77,1,10,156,65\r\n")
-    assert out == b"PORT 192,0,2,1,156,65\r\n"
+    again = b"PORT 10,77,1,10,156,65\r\n"
+    assert world.client(again) == b"PORT "
+    world.now += engine.HOLD_SECONDS + 1
+    assert world.segment(Direction.ORIGINAL, ISN + len(PORT), again) == again
+    assert len(world.kernel.expectations) == 1
+    assert world.noted()[-1] == (NoteKind.HOLD_GIVEN_UP, "")
+    (half,) = next(iter(world.engine.flows)).halves.values()
+    assert half.deferred == []
+
+
+def test_replies_in_one_segment_are_asked_of_the_kernel_once() -> None:
+    """It would hold only the last of them, so a flood costs one expectation a segment."""
+    world = World(MASQUERADED)
+    world.server(b"".join(b"227 (192,0,2,10,156,%d)\r\n" % n for n in range(50)))
+    assert world.kernel.done == ["expect 10.77.1.10:0 -> 192.0.2.10:39985"]
+    assert world.noted().count((NoteKind.REFUSED, "superseded at once")) == 49
+
+
+def test_a_fin_stays_back_with_the_bytes_before_it() -> None:
+    world = World(MASQUERADED)
+    line = PORT + b"x" * 1400 + b"\r\n"
+    verdict = world.inspect(packet(ORIGINAL, line, flags="FPA"))
+    assert isinstance(verdict, Accept)
+    assert verdict.packet is not None
+    segment = parse_segment(verdict.packet)
+    assert segment.flags & FIN
+    assert segment.payload.startswith(PORT_OUT)
+    grown = World(replace(MASQUERADED, reply=endpoint_tuple("192.0.2.10", 21, "198.51.100.100", 4)))
+    verdict = grown.inspect(packet(ORIGINAL, line, flags="FPA"))
+    assert isinstance(verdict, Accept)
+    assert verdict.packet is not None
+    segment = parse_segment(verdict.packet)
+    assert not segment.flags & FIN
+    assert len(segment.payload) <= len(line)
+
+
+def test_a_restarted_helper_repeats_what_the_server_was_told() -> None:
+    """The line was rewritten, the helper restarted, and the ack was lost: it comes again."""
+    world = World(MASQUERADED)
+    assert world.client(PORT) == PORT_OUT
+    adjusted = world.kernel.conntrack
+    world.engine = engine.Engine("sane", after_nat=False, random=Random(8))
+    assert world.segment(Direction.ORIGINAL, ISN, PORT) == PORT_OUT
+    assert len(world.kernel.expectations) == 1
+    assert world.kernel.conntrack == adjusted
+    world.server(b"200 OK\r\n", ack=ISN + len(PORT_OUT))
+    assert world.client(b"NOOP\r\n") == b"NOOP\r\n"
+
+
+def test_a_restarted_helper_keeps_both_sides_of_the_correction() -> None:
+    """Old bytes once more, then new ones: the kernel's shift is right for each."""
+    adjusted = replace(MASQUERADED, seqadj=(SeqAdj(ISN + 10, 0, -1), None))
+    world = World(adjusted)
+    assert world.segment(Direction.ORIGINAL, ISN, b"NOOP\r\n") == b"NOOP\r\n"
+    raw = world.raw(Direction.ORIGINAL, ISN + 6, b"x" * 20 + b"\r\n")
+    assert world.inspect(raw) == UNCHANGED
+    assert world.read(world.raw(Direction.ORIGINAL, ISN + 28, b"NOOP\r\n")) == UNCHANGED
+
+
+def test_a_port_that_nat_gives_another_is_a_flow_of_its_own() -> None:
+    """Two clients with one source port in turn: the older reply way must not linger."""
+    world = World(MASQUERADED)
+    world.server(b"220 one\r\n")
+    second = replace(MASQUERADED, id=2, reply=endpoint_tuple("192.0.2.10", 21, "192.0.2.1", 50000))
+    world.kernel.conntrack = second
+    world.inspect(packet(second.reply, b"220 two\r\n"))
+    assert [flow.conntrack.id for flow in world.engine.flows] == [2]
+    assert world.engine.flows.find(key_of(MASQUERADED.reply)) is None
+    third = replace(MASQUERADED, id=3, original=replace(ORIGINAL, sport=41000))
+    world.kernel.conntrack = third
+    world.inspect(packet(third.reply, b"220 three\r\n"))
+    assert [flow.conntrack.id for flow in world.engine.flows] == [2, 3]
 
 
 def test_a_cut_line_leaves_whole() -> None:

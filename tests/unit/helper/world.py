@@ -76,6 +76,9 @@ class FakeKernel:
         self.expectations.append(expectation)
         self.done.append(f"expect {expectation.tuple}")
 
+    def list_expectations(self, family: int) -> list[Expectation]:
+        return [one for one in self.expectations if one.tuple.family == family]
+
     def delete_expectation(self, expectation: Expectation) -> None:
         self.expectations = [e for e in self.expectations if e.tuple != expectation.tuple]
         self.done.append(f"withdraw {expectation.tuple}")
