@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ftpfw.errors import HostError, PolicyError
+from ftpfw.ruleset.apply import firewalls_with_ours
 from ftpfw.ruleset.policy import Policy, interfaces
 from ftpfw.ruleset.policy_file import decode_policy, read_policy
 
@@ -38,3 +39,13 @@ def require_interfaces(policy: Policy) -> None:
         if name not in here:
             mend = f"one of {', '.join(here)}"
             raise policy.source.error(path, f"there is no interface {name!r}", mend=mend)
+
+
+def require_one_home(firewall: str) -> None:
+    """Rules in legacy and nf_tables at once would each see every packet."""
+    for home in firewalls_with_ours():
+        if home != firewall:
+            raise HostError(
+                f"rules of ftpfw's live on {home} already, where packets would meet both",
+                mend=f"ftpfw rules remove POLICY, then again; rules apply has --backend {home} too",
+            )

@@ -12,7 +12,13 @@ from tempfile import TemporaryFile
 
 import click
 
-from ftpfw.cli.host import POLICY_FILE, open_policy, require_interfaces, require_root
+from ftpfw.cli.host import (
+    POLICY_FILE,
+    open_policy,
+    require_interfaces,
+    require_one_home,
+    require_root,
+)
 from ftpfw.cli.interrupts import interrupts_deferred, interrupts_unwind
 from ftpfw.cli.unload import retire_helper, stop_helper
 from ftpfw.errors import HostError
@@ -59,6 +65,7 @@ def _load(policy: Path, wanted: Policy, state: State) -> None:
     _require_nothing_else(state)
     backend = resolve_backend(wanted)
     firewall = choose_firewall()
+    require_one_home(firewall)
     rulesets = _rulesets(wanted, backend)
     with ExitStack() as undo:
         undo.callback(state.remove)
@@ -95,6 +102,7 @@ def _keep(loaded: Loaded, policy: Path, wanted: Policy, state: State) -> None:
             f"another policy is loaded already: {loaded.policy}, or an earlier text of it",
             mend="ftpfw unload first, or set FTPFW_STATE_DIR for another network namespace",
         )
+    require_one_home(loaded.firewall)
     mended = []
     backend = Backend(loaded.backend)
     if backend in INSPECTED and state.helper_pid() is None:

@@ -10,11 +10,18 @@ import click
 from rich.markup import escape
 
 from ftpfw.cli.confirm import confirmed
-from ftpfw.cli.host import POLICY_FILE, open_policy, require_interfaces, require_root
+from ftpfw.cli.host import (
+    POLICY_FILE,
+    open_policy,
+    require_interfaces,
+    require_one_home,
+    require_root,
+)
 from ftpfw.cli.interrupts import interrupts_deferred
 from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table
 from ftpfw.errors import FtpfwError, HostError
-from ftpfw.helper.backends import resolve_backend
+from ftpfw.helper.backends import INSPECTED, resolve_backend
+from ftpfw.helper.state import State
 from ftpfw.ruleset import apply as applier
 from ftpfw.ruleset.compile import compile_policy, families
 from ftpfw.ruleset.drift import Drift
@@ -88,7 +95,7 @@ def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
     require_root("apply rules")
     require_interfaces(wanted)
     firewall = firewall or applier.choose_firewall()
-    _require_one_home(firewall)
+    require_one_home(firewall)
     rulesets = _compile(wanted)
     with interrupts_deferred():
         before = applier.apply(rulesets, firewall)
@@ -98,6 +105,8 @@ def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
                 click.echo()
             raise FtpfwError("not confirmed: rolled back, the rules are as they were before")
     click.echo(f"applied on {firewall}: {_count(rulesets)}")
+    if resolve_backend(wanted) in INSPECTED and State.here().helper_pid() is None:
+        click.echo("note: no inspector runs: `ftpfw helper POLICY`, or `ftpfw load`", err=True)
 
 
 @rules.command()
@@ -155,16 +164,6 @@ def _offered(policy: Policy) -> Backend | None:
 def _compile(policy: Policy) -> list[RuleSet]:
     backend = resolve_backend(policy)
     return [compile_policy(policy, backend, family) for family in families(policy)]
-
-
-def _require_one_home(firewall: str) -> None:
-    """Rules in legacy and nf_tables at once would each see every packet."""
-    for home in applier.firewalls_with_ours():
-        if home != firewall:
-            raise HostError(
-                f"rules of ftpfw's live on {home} already, where packets would meet both",
-                mend=f"ftpfw rules remove POLICY first, or --backend {home}",
-            )
 
 
 def _count(rulesets: list[RuleSet]) -> str:

@@ -24,7 +24,7 @@ never by a rule: its packets would be adjusted twice. With that backend there is
 rule at all.
 
 Refused, naming the key: published servers and gateways without NAT (not supported yet),
-``snat_to`` of another IP version than some of the clients.
+a policy without clients, ``snat_to`` of another IP version than some of the clients.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ _HOOKS = {
         Builtin.PREROUTING,
         RAW,
         Position.FIRST,
-        "Arriving packets pass the rules that attach the helper.",
+        "Arriving packets pass the rules that refuse forged client addresses"
+        " and attach the helper.",
     ),
     MANGLE: Hook(
         Table.MANGLE,
@@ -116,7 +117,10 @@ _HOOKS = {
 
 
 def families(policy: Policy) -> tuple[Family, ...]:
-    """The families that the policy has clients of."""
+    """The families that the policy has clients of; raises PolicyError where it has none."""
+    if not policy.clients.allow:
+        mend = 'add [clients] with allow = ["10.0.1.0/24"], or whatever network is inside'
+        raise policy.source.error(("clients", "allow"), "names no network", mend=mend)
     versions = {network.version for network in policy.clients.allow}
     return tuple(family for family in Family if family.value in versions)
 

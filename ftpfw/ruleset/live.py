@@ -4,7 +4,7 @@ Of a table only this is ours: the chains whose names start with ``ftpfw-``, and 
 of other chains that jump into them (the hooks). A Part holds that and nothing else, so
 a change that goes from Part to Part cannot touch foreign rules. Counters are left out.
 
-NOTE_CHAIN marks a table that iptables-nft made for us, see ``nft_compat``.
+NOTE_CHAIN marks tables and chains that iptables-nft made for us, see ``nft_compat``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ class SavedTable:
     @property
     def is_bare(self) -> bool:
         """Nothing in it but builtin chains, without rules, that accept."""
-        return set(self.policies.values()) <= {"ACCEPT"} and not any(self.rules.values())
+        return all(self.is_idle(chain) for chain in self.policies)
+
+    def is_idle(self, chain: str) -> bool:
+        """A builtin chain, without rules, that accepts: as good as none."""
+        return self.policies[chain] == "ACCEPT" and not self.rules[chain]
 
 
 EMPTY = Part()

@@ -2,14 +2,16 @@
 
 Each table is one ``iptables-nft-restore --noflush``, one nf_tables transaction.
 
-iptables-nft makes a table when a rule is first put into it, and from then on
-iptables-nft-save prints it, rules or not. So that nothing stays behind, a table that
-``apply`` brought into being carries a note: the chain ``ftpfw-note``, with a comment.
-When our part leaves such a table, the table goes too if nobody has put anything into it:
-iptables-nft deletes its builtin chains (the kernel refuses while they hold rules), and
-the kernel's use count of the table tells whether something is left (NFTA_TABLE_USE).
-The note lives and dies with the rules, in the kernel; there is no file to lose.
-An iptables that cannot delete builtin chains leaves the empty table.
+iptables-nft makes a table, and each builtin chain, when a rule is first put into it. So
+that nothing stays behind, what ``apply`` brought into being is noted in the chain
+``ftpfw-note`` of the table, a comment for each builtin chain and one for the table. Which
+chains exist is asked of the kernel: iptables-nft-save prints builtin chains that do not.
+When our part leaves the table, a noted chain goes too if it is empty and accepts; so does
+a noted table if nobody has put anything into it. iptables-nft deletes the builtin chains
+(the kernel refuses while they hold rules), and the kernel's use count of the table tells
+whether something is left (NFTA_TABLE_USE). The notes live and die with the rules, in the
+kernel; there is no file to lose.
+An iptables that cannot delete builtin chains leaves them, empty, and the table.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ from ftpfw.ruleset.firewall import run_program, save_tables
 from ftpfw.ruleset.live import NOTE_CHAIN, Part, SavedTable, own_part, placed
 from ftpfw.ruleset.model import Family, Table
 
-NOTE = '-m comment --comment "This table was not here before ftpfw; it goes with its rules."'
+NOTE = '-m comment --comment "{} was not here before ftpfw; it goes with its rules."'
+TABLE_NOTE = NOTE.format("This table")
 
 _PREFIX = {Family.IPV4: "iptables-nft", Family.IPV6: "ip6tables-nft"}
 _AF = {Family.IPV4: AF_INET, Family.IPV6: AF_INET6}
@@ -45,28 +48,59 @@ class NftCompat:
         return save_tables(f"{_PREFIX[family]}-save")
 
     def replace(self, family: Family, table: Table, saved: SavedTable | None, wanted: Part) -> None:
-        """One transaction; afterwards a table that was made for us is taken away if bare."""
-        noted = saved is None or NOTE_CHAIN in saved.rules
-        if wanted and noted:
-            wanted = Part({**wanted.chains, NOTE_CHAIN: (NOTE,)}, wanted.hooks)
+        """One transaction; afterwards what had been made for us is taken away if unused."""
+        notes = saved.rules.get(NOTE_CHAIN, ()) if saved else (TABLE_NOTE,)
+        if wanted:
+            present = _chains(family, table) if saved else set()
+            wanted = _noted(wanted, notes, present)
         text = restore_text(table, saved, wanted)
         run_program([f"{_PREFIX[family]}-restore", "--noflush"], text)
-        if noted and not wanted:
-            self._drop_if_bare(family, table)
+        if notes and not wanted:
+            self._take_away(family, table, notes)
 
-    def _drop_if_bare(self, family: Family, table: Table) -> None:
-        """Delete a table that holds nothing but empty builtin chains that accept."""
+    def _take_away(self, family: Family, table: Table, notes: tuple[str, ...]) -> None:
+        """Delete the noted chains that are idle, and a noted table that holds nothing else."""
         left = self.save(family).get(table)
-        if left is None or not left.is_bare:
+        if left is None:
             return
+        whole = TABLE_NOTE in notes and left.is_bare
         for chain in left.policies:
-            # Fails for a chain that iptables-nft-save prints though the kernel has none.
-            argv = [_PREFIX[family], "-t", table, "-X", chain]
-            subprocess.run(argv, capture_output=True, check=False)
-        with NFTables(nfgen_family=_AF[family]) as kernel:
-            for one in kernel.get_tables():
-                if one.get_attr("NFTA_TABLE_NAME") == table and not one.get_attr("NFTA_TABLE_USE"):
-                    kernel.table("del", name=str(table))
+            if whole or (_chain_note(chain) in notes and left.is_idle(chain)):
+                # Fails for a chain that iptables-nft-save prints though the kernel has none.
+                argv = [_PREFIX[family], "-t", table, "-X", chain]
+                subprocess.run(argv, capture_output=True, check=False)
+        if whole:
+            _drop_unused(family, table)
+
+
+def _chain_note(chain: str) -> str:
+    return NOTE.format(f"Chain {chain}")
+
+
+def _noted(wanted: Part, notes: tuple[str, ...], present: set[str]) -> Part:
+    """``wanted`` with the older ``notes`` and one for each chain that its hooks will make."""
+    made = (_chain_note(hook.chain) for hook in wanted.hooks if hook.chain not in present)
+    chains = {name: rules for name, rules in wanted.chains.items() if name != NOTE_CHAIN}
+    if told := tuple(dict.fromkeys((*notes, *made))):
+        chains[NOTE_CHAIN] = told
+    return Part(chains, wanted.hooks)
+
+
+def _chains(family: Family, table: Table) -> set[str]:
+    """The chains that the kernel has in a table."""
+    with NFTables(nfgen_family=_AF[family]) as kernel:
+        return {
+            chain.get_attr("NFTA_CHAIN_NAME")
+            for chain in kernel.get_chains()
+            if chain.get_attr("NFTA_CHAIN_TABLE") == table
+        }
+
+
+def _drop_unused(family: Family, table: Table) -> None:
+    with NFTables(nfgen_family=_AF[family]) as kernel:
+        for one in kernel.get_tables():
+            if one.get_attr("NFTA_TABLE_NAME") == table and not one.get_attr("NFTA_TABLE_USE"):
+                kernel.table("del", name=str(table))
 
 
 def restore_text(table: Table, saved: SavedTable | None, wanted: Part) -> str:

@@ -44,10 +44,11 @@ class RulesHost:
     def saved(self) -> str:
         return "\n".join(self.save(family) for family in Family)
 
-    def packets(self, chain: str, part: str, family: Family = Family.IPV4) -> int:
-        """The packets that the one rule of ``chain`` with ``part`` in its text has counted."""
+    def packets(self, chain: str, *parts: str, family: Family = Family.IPV4) -> int:
+        """The packets that the one rule of ``chain`` with ``parts`` in its text has counted."""
         text = run(self.namespace, f"{self.program(family)}-save", "-c")
-        rules = [line for line in text.splitlines() if f"-A {chain} " in line and part in line]
+        wanted = (f"-A {chain} ", *parts)
+        rules = [line for line in text.splitlines() if all(part in line for part in wanted)]
         assert len(rules) == 1, rules
         return int(rules[0].removeprefix("[").partition(":")[0])
 

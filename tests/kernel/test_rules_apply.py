@@ -7,6 +7,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -112,8 +113,13 @@ def test_applied_checked_reapplied_replaced_and_removed(host: RulesHost, name: s
 def contents(host: RulesHost) -> str:
     """Everything on nf_tables; on legacy, where no used table can be unloaded, what is in them."""
     if host.firewall == "nft-compat":
-        return host.saved() + run(host.namespace, "nft", "list", "tables")
+        return nf_tables(host)
     return "\n".join(line for line in host.saved().splitlines() if not is_empty_table(line))
+
+
+def nf_tables(host: RulesHost) -> str:
+    """iptables-nft-save prints builtin chains that do not exist; nft does not."""
+    return run(host.namespace, "nft", "--stateless", "list", "ruleset")
 
 
 def is_empty_table(line: str) -> bool:
@@ -132,7 +138,7 @@ def test_foreign_rules_stand_between_ours(host: RulesHost) -> None:
 def test_counters_survive_a_second_apply(host: RulesHost) -> None:
     wanted = both("nat-gateway", Backend.BORROWED)
     apply(wanted, host.firewall)
-    host.iptables("-t raw -F ftpfw-raw")
+    host.iptables("-t raw -D ftpfw-raw 2")
     rule = "-s 10.0.1.0/24 -i eth1 -p tcp -m tcp --dport 21 -c 7 420 -j CT --helper sane"
     host.iptables(f"-t raw -A ftpfw-raw {rule}")
     apply(wanted, host.firewall)
@@ -150,6 +156,44 @@ def test_a_table_that_others_use_by_now_stays(host: RulesHost) -> None:
     assert ":INPUT DROP" in host.save(Family.IPV4, "-t", "mangle")
 
 
+OTHERS = [
+    # id                          what was there before
+    ("nothing", []),
+    ("a table without the chain", ["-A INPUT -j ACCEPT"]),
+    ("an idle chain", ["-A FORWARD -j ACCEPT", "-F FORWARD"]),
+    ("a policy", ["-P FORWARD DROP"]),
+]
+
+
+@pytest.mark.parametrize("commands", **table(OTHERS))
+def test_no_chain_stays_behind(host: RulesHost, commands: list[str]) -> None:
+    for command, family in product(commands, Family):
+        host.iptables(command, family)
+    before = contents(host)
+    for backend in (Backend.NONE, Backend.BORROWED):
+        apply(both("nat-gateway-ipv6", backend), host.firewall)
+    remove(host.firewall)
+    assert contents(host) == before
+
+
+USES = [
+    # id        what others did            what iptables-save prints of it
+    ("a rule", "-A FORWARD -j ACCEPT", "-A FORWARD -j ACCEPT"),
+    ("a policy", "-P FORWARD DROP", ":FORWARD DROP"),
+]
+
+
+@pytest.mark.parametrize(("command", "left"), **table(USES))
+def test_a_chain_that_others_use_by_now_stays(host: RulesHost, command: str, left: str) -> None:
+    host.iptables("-A INPUT -j ACCEPT")
+    apply(both("nat-gateway", Backend.NONE), host.firewall)
+    host.iptables(command)
+    remove(host.firewall)
+    used = host.save(Family.IPV4)
+    assert left in used
+    assert "ftpfw" not in used
+
+
 def test_a_table_that_was_there_before_stays(host: RulesHost) -> None:
     for family in Family:
         host.iptables("-t raw -A OUTPUT -j ACCEPT", family)
@@ -164,7 +208,7 @@ def test_a_table_that_was_there_before_stays(host: RulesHost) -> None:
 
 def test_only_tables_with_rules_come_into_being(host: RulesHost) -> None:
     apply(both("nat-gateway", Backend.NONE), host.firewall)
-    assert set(parse_save(host.save(Family.IPV4))) == {"nat", "filter"}
+    assert set(parse_save(host.save(Family.IPV4))) == {"raw", "nat", "filter"}
     assert host.save(Family.IPV6) == ""
 
 

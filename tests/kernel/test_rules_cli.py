@@ -73,7 +73,7 @@ def is_live(admin: Admin) -> bool:
 def test_applied_checked_and_removed(admin: Admin) -> None:
     before = admin.host.saved()
     applied = admin.apply()
-    assert applied.stdout == f"applied on {admin.host.firewall}: 12 IPv4 and 12 IPv6 rules\n"
+    assert applied.stdout == f"applied on {admin.host.firewall}: 13 IPv4 and 13 IPv6 rules\n"
     assert admin.rules("check").returncode == 0
     removed = admin.rules("remove")
     assert (removed.returncode, removed.stdout) == (0, f"removed from {admin.host.firewall}\n")

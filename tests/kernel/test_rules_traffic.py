@@ -102,11 +102,13 @@ class Gateway:
         ways = ("-i in0 -o out0", "-i out0 -o in0")
         return sum(self.packets("ftpfw-drop", way) for way in ways)
 
-    def packets(self, chain: str, part: str) -> int:
-        return self.rules.packets(chain, part, self.at.family)
+    def packets(self, chain: str, *parts: str) -> int:
+        return self.rules.packets(chain, *parts, family=self.at.family)
 
-    def queued(self) -> int:
-        return self.packets("ftpfw-mangle", "-j NFQUEUE")
+    def queued(self, number: int = 0) -> int:
+        """Commands and replies."""
+        ways = ("-i in0", "-i out0")
+        return sum(self.packets("ftpfw-mangle", way, f"--queue-num {number} ") for way in ways)
 
     def master(self, control: socket.socket) -> Tuple:
         client, server = (ip_address(text).packed for text in (self.at.client, self.at.server))
@@ -199,8 +201,7 @@ def test_both_directions_meet_the_same_queue(gateway: Gateway) -> None:
     gateway.apply(Backend.BORROWED, '[helper]\nqueue = "0-3"\n')
     near, far = gateway.session()
     talk(near, far, 5)
-    numbers = [gateway.packets("ftpfw-mangle", f"--queue-num {number}") for number in range(4)]
-    assert sorted(numbers) == [0, 0, 0, 10]
+    assert sorted(gateway.queued(number) for number in range(4)) == [0, 0, 0, 10]
 
 
 def test_only_control_connections_of_clients_are_queued(gateway: Gateway) -> None:
@@ -250,6 +251,18 @@ def test_only_the_invalid_segments_of_control_connections_are_dropped_first(
     assert dropped == {CONTROL: (1, 0), 80: (1, 1)}
 
 
+def test_nobody_outside_speaks_for_a_client(gateway: Gateway) -> None:
+    """Conntrack sees what a server sends in its own name, and nothing in a client's."""
+    gateway.apply(Backend.BORROWED)
+    gateway.listen(gateway.net.gateway, gateway.at.outside, CONTROL)  # a RST would end the flow
+    tracked = {}
+    for source in (gateway.at.server, gateway.at.client):
+        gateway.send(gateway.net.server, opener(gateway.at, source))
+        tracked[source] = gateway.ct.get(opened(gateway.at, source)) is not None
+    assert gateway.packets("ftpfw-raw", f"-s {subnet(gateway.at)} -i out0 -j DROP") == 1
+    assert tracked == {gateway.at.server: True, gateway.at.client: False}
+
+
 def test_an_expected_data_connection_comes_in(gateway: Gateway) -> None:
     gateway.apply(Backend.BORROWED)
     near, far = gateway.session()
@@ -275,7 +288,7 @@ def test_an_expected_connection_to_a_privileged_port_does_not(gateway: Gateway) 
 def test_what_another_helper_expects_is_not_ours(gateway: Gateway) -> None:
     """RELATED by a helper that is not FTP's: an administrator's sane, beside backend kernel."""
     gateway.apply(Backend.KERNEL)
-    attach = "-t raw -R ftpfw-raw 1 -p tcp -m tcp --dport 21 -j CT --helper sane"
+    attach = "-t raw -R ftpfw-raw 2 -p tcp -m tcp --dport 21 -j CT --helper sane"
     gateway.rules.iptables(attach, gateway.at.family)
     near, far = gateway.session()
     talk(near, far, 1)
@@ -313,6 +326,18 @@ def invalid(at: Addresses, port: int) -> Packet:
     segment = TCP(sport=40021, dport=port, flags="SF")
     ip = IP if at.family is Family.IPV4 else IPv6
     return ip(src=at.client, dst=at.server) / segment
+
+
+def opener(at: Addresses, source: str) -> Packet:
+    """A SYN to the gateway itself."""
+    ip = IP if at.family is Family.IPV4 else IPv6
+    return ip(src=source, dst=at.outside) / TCP(sport=DATA_PORT, dport=CONTROL, flags="S")
+
+
+def opened(at: Addresses, source: str) -> Tuple:
+    """The connection that ``opener`` opens."""
+    src, dst = (ip_address(text).packed for text in (source, at.outside))
+    return Tuple(src, DATA_PORT, dst, CONTROL)
 
 
 def too_big(at: Addresses, port: int) -> Packet:

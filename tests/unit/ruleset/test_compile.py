@@ -155,6 +155,27 @@ def test_only_a_borrowed_helper_s_flows_are_queued(compiled: Compiled) -> None:
 
 
 @given(any_ruleset)
+def test_a_queue_rule_names_its_interface_and_direction(compiled: Compiled) -> None:
+    policy, _, ruleset = compiled
+    ways = {(inside, Direction.ORIGINAL) for inside in policy.gateway.inside}
+    ways.add((policy.gateway.outside, Direction.REPLY))
+    for rule in rules(ruleset):
+        if isinstance(rule.action, Queue):
+            assert (rule.match.in_interface, rule.match.direction) in ways
+
+
+@given(any_ruleset)
+def test_nobody_outside_speaks_for_a_client(compiled: Compiled) -> None:
+    """Ahead of everything else, with every backend, and whatever the packet is."""
+    policy, _, ruleset = compiled
+    clients = [one for one in policy.clients.allow if one.version == ruleset.family.value]
+    first = rules(ruleset, Table.RAW)[: len(clients)]
+    assert [(rule.match, rule.action) for rule in first] == [
+        (Match(in_interface=policy.gateway.outside, source=network), Drop()) for network in clients
+    ]
+
+
+@given(any_ruleset)
 def test_every_client_s_control_connection_is_helped_and_translated(compiled: Compiled) -> None:
     policy, backend, ruleset = compiled
     version = ruleset.family.value
@@ -162,6 +183,7 @@ def test_every_client_s_control_connection_is_helped_and_translated(compiled: Co
     helped = {
         (rule.match.in_interface, rule.match.source, rule.match.dport)
         for rule in rules(ruleset, Table.RAW)
+        if isinstance(rule.action, AttachHelper)
     }
     ports = [] if backend is Backend.NONE else policy.helper.ports
     assert helped == {
@@ -206,12 +228,17 @@ def test_source_nat_has_its_address() -> None:
         assert [rule.action for rule in rules(ruleset, Table.NAT)] == [action]
 
 
+def queued(ruleset: RuleSet, way: Direction) -> list[Rule]:
+    return [rule for rule in rules(ruleset, Table.MANGLE) if rule.match.direction is way]
+
+
 def test_crash_behaviour_and_queue_numbers() -> None:
     text = MINIMAL + '[helper]\nqueue = "2-5"\non_crash = "closed"\n'
     ruleset = compile_policy(read_policy(text, "p.toml"), "borrowed", Family.IPV4)
-    assert [rule.action for rule in rules(ruleset, Table.MANGLE)] == [
-        Queue(number, False) for number in (2, 3, 4, 5)
-    ]
+    for way in Direction:
+        assert [rule.action for rule in queued(ruleset, way)] == [
+            Queue(number, False) for number in (2, 3, 4, 5)
+        ]
 
 
 SHARED = [
@@ -222,12 +249,13 @@ SHARED = [
 ]
 
 
+@pytest.mark.parametrize("way", Direction)
 @pytest.mark.parametrize(("queue", "numbers"), **table(SHARED))
-def test_queues_share_the_connections(queue: str, numbers: list[int]) -> None:
+def test_queues_share_the_connections(queue: str, numbers: list[int], way: Direction) -> None:
     policy = read_policy(MINIMAL + f'[helper]\nqueue = "{queue}"\n', "p.toml")
-    queued = rules(compile_policy(policy, "borrowed", Family.IPV4), Table.MANGLE)
-    assert [rule.action for rule in queued] == [Queue(number, True) for number in numbers]
-    shares = [rule.match.share for rule in queued]
+    sharing = queued(compile_policy(policy, "borrowed", Family.IPV4), way)
+    assert [rule.action for rule in sharing] == [Queue(number, True) for number in numbers]
+    shares = [rule.match.share for rule in sharing]
     of = len(numbers)
     assert shares == ([None] if of == 1 else [Share(index, of) for index in range(of)])
 
@@ -294,3 +322,11 @@ def test_refused_with_its_line(text: str, backend: str, line: int, what: str) ->
 def test_a_network_of_one_host() -> None:
     policy = read_policy(MINIMAL.replace("10.0.1.0/24", "10.0.1.5"), "p.toml")
     assert policy.clients.allow == (ip_network("10.0.1.5/32"),)
+
+
+def test_a_policy_without_clients_is_refused() -> None:
+    text = '[gateway]\ninside = ["eth1"]\noutside = "eth0"\nmasquerade = true\n'
+    with pytest.raises(PolicyError) as error:
+        families(read_policy(text, "gateway.toml"))
+    assert "clients.allow" in error.value.what
+    assert error.value.mend
