@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from ftpfw.errors import HostError
 from ftpfw.ruleset.drift import Drift, find_drift
 from ftpfw.ruleset.firewall import Firewall, run_program
+from ftpfw.ruleset.legacy import Legacy
 from ftpfw.ruleset.live import EMPTY, Tables, own_part, wanted_parts
 from ftpfw.ruleset.model import Family, RuleSet, Table
 from ftpfw.ruleset.nft_compat import NftCompat
@@ -26,9 +27,6 @@ def open_firewall(name: str) -> Firewall:
     """The applier called ``name``, ``legacy`` or ``nft-compat``."""
     if name == NftCompat.name:
         return NftCompat()
-    # python-iptables loads libiptc, and kernel modules, when it is imported.
-    from ftpfw.ruleset.legacy import Legacy  # noqa: PLC0415
-
     return Legacy()
 
 

@@ -7,7 +7,9 @@ such changes into one, with undo, is ``apply``'s work.
 
 from __future__ import annotations
 
+import os
 import subprocess
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -16,6 +18,7 @@ from ftpfw.ruleset.live import Part, SavedTable, parse_save
 from ftpfw.ruleset.model import Family, Table
 
 DOCTOR = "`ftpfw doctor` shows what this kernel lacks; the rules are as they were before"
+NOTHING: Mapping[str, str] = {}
 PROGRAM_WITHIN = 60.0
 """Seconds for iptables-save and -restore, which may wait for a lock."""
 
@@ -43,11 +46,22 @@ def save_tables(program: str) -> dict[str, SavedTable]:
     return parse_save(run_program([program]))
 
 
-def run_program(argv: list[str], text: str | None = None) -> str:
-    """The output of an iptables program fed with ``text``; HostError where it fails."""
+def run_program(
+    argv: list[str], text: str | None = None, environment: Mapping[str, str] = NOTHING
+) -> str:
+    """The output of an iptables program fed with ``text``; HostError where it fails.
+
+    ``environment`` is in addition to our own.
+    """
     try:
         done = subprocess.run(
-            argv, input=text, capture_output=True, text=True, check=False, timeout=PROGRAM_WITHIN
+            argv,
+            input=text,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROGRAM_WITHIN,
         )
     except FileNotFoundError:
         mend = "install the package iptables (iptables-nft or iptables-legacy on some systems)"

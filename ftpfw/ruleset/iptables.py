@@ -5,8 +5,7 @@ extensions' ``save`` functions, so that wanted and live rules compare as text. T
 text serves iptables-legacy and iptables-nft.
 
 An XtRule lies between model and text: basics, matches and target with their options.
-The applier for iptables-legacy builds python-iptables' rules from it. ``parse_rule`` reads one
-back from a line of iptables-save, whoever wrote the rule.
+``parse_rule`` reads one back from a line of iptables-save, whoever wrote the rule.
 """
 
 from __future__ import annotations

@@ -17,15 +17,15 @@ An iptables that cannot delete builtin chains leaves them, empty, and the table.
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from socket import AF_INET, AF_INET6
 
 from pyroute2.nftables.main import NFTables
 
 from ftpfw.ruleset.firewall import run_program, save_tables
-from ftpfw.ruleset.live import NOTE_CHAIN, Part, SavedTable, own_part, placed
+from ftpfw.ruleset.live import NOTE_CHAIN, Part, SavedTable
 from ftpfw.ruleset.model import Family, Table
+from ftpfw.ruleset.restore import restore_text
 
 NOTE = '-m comment --comment "{} was not here before ftpfw; it goes with its rules."'
 TABLE_NOTE = NOTE.format("This table")
@@ -101,28 +101,3 @@ def _drop_unused(family: Family, table: Table) -> None:
         for one in kernel.get_tables():
             if one.get_attr("NFTA_TABLE_NAME") == table and not one.get_attr("NFTA_TABLE_USE"):
                 kernel.table("del", name=str(table))
-
-
-def restore_text(table: Table, saved: SavedTable | None, wanted: Part) -> str:
-    """Input for ``iptables-nft-restore --noflush`` that leads from ``saved`` to ``wanted``."""
-    return "\n".join(_restore_lines(table, saved, wanted)) + "\n"
-
-
-def _restore_lines(table: Table, saved: SavedTable | None, wanted: Part) -> Iterator[str]:
-    present = own_part(saved)
-    gone = [chain for chain in present.chains if chain not in wanted.chains]
-    yield f"*{table}"
-    for chain in wanted.chains:
-        yield f":{chain} - [0:0]"  # makes it, or empties it
-    for hook in present.hooks:
-        yield f"-D {hook.chain} {hook.rule}"
-    for chain in gone:
-        yield f"-F {chain}"
-    for chain, rules in wanted.chains.items():
-        for rule in rules:
-            yield f"-A {chain} {rule}"
-    for hook, index in placed(wanted.hooks, saved):
-        yield f"-I {hook.chain} {index + 1} {hook.rule}"
-    for chain in gone:
-        yield f"-X {chain}"
-    yield "COMMIT"

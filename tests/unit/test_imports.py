@@ -94,9 +94,6 @@ TYPED_TOML = {"ruleset.policy", "ruleset.policy_file"}
 EFFECTS = {"__import__", "breakpoint", "eval", "exec", "input", "open", "print"}
 """Builtins that the core may not use."""
 
-DISTRIBUTIONS = {"iptc": "python-iptables"}
-"""Where the module and what PyPI calls it differ."""
-
 
 def modules() -> dict[str, ast.Module]:
     """Module name below ftpfw → its code."""
@@ -203,7 +200,7 @@ def test_what_is_installed_is_what_is_imported() -> None:
     declared = {requirement.partition(">")[0] for requirement in project["dependencies"]}
     tops = {package(module) for name in MODULES for module, _ in imported(name)}
     others = tops - {"ftpfw"} - sys.stdlib_module_names
-    assert declared == {DISTRIBUTIONS.get(top, top) for top in others}
+    assert declared == others
 
 
 def test_every_shell_exists() -> None:

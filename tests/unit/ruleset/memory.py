@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from ftpfw.errors import HostError
 from ftpfw.ruleset.live import Part, SavedTable, parse_save
 from ftpfw.ruleset.model import Family, Table
-from ftpfw.ruleset.nft_compat import restore_text
+from ftpfw.ruleset.restore import restore_text
 
 BUILTIN = {
     Table.RAW: ("PREROUTING", "OUTPUT"),
