@@ -26,8 +26,8 @@ from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.notify import listening
 from ftpfw.helper.state import Loaded, State, network_namespace
 from ftpfw.ruleset.apply import apply, check, choose_firewall, restore
-from ftpfw.ruleset.compile import compile_policy, families
-from ftpfw.ruleset.model import Family, RuleSet
+from ftpfw.ruleset.compile import compile_families, families
+from ftpfw.ruleset.model import Family
 from ftpfw.ruleset.policy import Backend, Policy
 from ftpfw.ruleset.policy_file import read_policy
 
@@ -66,7 +66,7 @@ def _load(policy: Path, wanted: Policy, state: State) -> None:
     backend = resolve_backend(wanted)
     firewall = choose_firewall()
     require_one_home(firewall)
-    rulesets = _rulesets(wanted, backend)
+    rulesets = compile_families(wanted, backend)
     with ExitStack() as undo:
         undo.callback(state.remove)
         if backend in INSPECTED:
@@ -91,10 +91,6 @@ def _require_nothing_else(state: State) -> None:
         )
 
 
-def _rulesets(wanted: Policy, backend: str) -> list[RuleSet]:
-    return [compile_policy(wanted, backend, family) for family in families(wanted)]
-
-
 def _keep(loaded: Loaded, policy: Path, wanted: Policy, state: State) -> None:
     """Leave what is loaded as it is, but mend what has gone since."""
     if read_policy(loaded.text, loaded.policy) != wanted:
@@ -108,7 +104,7 @@ def _keep(loaded: Loaded, policy: Path, wanted: Policy, state: State) -> None:
     if backend in INSPECTED and state.helper_pid() is None:
         _start_helper(policy, backend, state)
         mended.append(f"the helper had ended and runs again, pid {state.helper_pid()}")
-    rulesets = _rulesets(wanted, backend)
+    rulesets = compile_families(wanted, backend)
     drift = check(rulesets, loaded.firewall)
     if drift:
         with interrupts_deferred():

@@ -23,7 +23,7 @@ from ftpfw.errors import FtpfwError, HostError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.state import State
 from ftpfw.ruleset import apply as applier
-from ftpfw.ruleset.compile import compile_policy, families
+from ftpfw.ruleset.compile import compile_families, compile_policy
 from ftpfw.ruleset.drift import Drift
 from ftpfw.ruleset.iptables import render_save
 from ftpfw.ruleset.model import Family, RuleSet
@@ -96,7 +96,8 @@ def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
     require_interfaces(wanted)
     firewall = firewall or applier.choose_firewall()
     require_one_home(firewall)
-    rulesets = _compile(wanted)
+    backend = resolve_backend(wanted)
+    rulesets = compile_families(wanted, backend)
     with interrupts_deferred():
         before = applier.apply(rulesets, firewall)
         if seconds is not None and not confirmed("keep these rules?", seconds):
@@ -105,7 +106,7 @@ def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
                 click.echo()
             raise FtpfwError("not confirmed: rolled back, the rules are as they were before")
     click.echo(f"applied on {firewall}: {_count(rulesets)}")
-    if resolve_backend(wanted) in INSPECTED and State.here().helper_pid() is None:
+    if backend in INSPECTED and State.here().helper_pid() is None:
         click.echo("note: no inspector runs: `ftpfw helper POLICY`, or `ftpfw load`", err=True)
 
 
@@ -117,7 +118,7 @@ def check(context: click.Context, policy: Path, as_json: bool) -> None:
     """Compare the live rules with those of POLICY; exit code 1 if they differ."""
     wanted = open_policy(policy)
     require_root("read rules")
-    rulesets = _compile(wanted)
+    rulesets = compile_families(wanted, resolve_backend(wanted))
     firewall = applier.choose_firewall()
     drift = applier.check(rulesets, firewall)
     if as_json:
@@ -159,11 +160,6 @@ def _offered(policy: Policy) -> Backend | None:
         return resolve_backend(policy)
     except HostError:
         return None
-
-
-def _compile(policy: Policy) -> list[RuleSet]:
-    backend = resolve_backend(policy)
-    return [compile_policy(policy, backend, family) for family in families(policy)]
 
 
 def _count(rulesets: list[RuleSet]) -> str:

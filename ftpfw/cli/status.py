@@ -15,7 +15,7 @@ from ftpfw.helper.backends import INSPECTED
 from ftpfw.helper.control import ask
 from ftpfw.helper.state import Loaded, State
 from ftpfw.ruleset.apply import check
-from ftpfw.ruleset.compile import compile_policy, families
+from ftpfw.ruleset.compile import compile_families
 from ftpfw.ruleset.drift import Drift
 from ftpfw.ruleset.policy_file import read_policy
 
@@ -45,8 +45,7 @@ def status(as_json: bool) -> None:
 
 def _drift(loaded: Loaded) -> list[Drift]:
     policy = read_policy(loaded.text, loaded.policy)
-    rulesets = [compile_policy(policy, loaded.backend, family) for family in families(policy)]
-    return check(rulesets, loaded.firewall)
+    return check(compile_families(policy, loaded.backend), loaded.firewall)
 
 
 def _runs(loaded: Loaded | None, pid: int | None) -> bool:

@@ -125,6 +125,11 @@ def families(policy: Policy) -> tuple[Family, ...]:
     return tuple(family for family in Family if family.value in versions)
 
 
+def compile_families(policy: Policy, backend: str) -> list[RuleSet]:
+    """The rules of every family that the policy has clients of (see ``compile_policy``)."""
+    return [compile_policy(policy, backend, family) for family in families(policy)]
+
+
 def compile_policy(policy: Policy, backend: str, family: Family) -> RuleSet:
     """The rules of ``family``; ``backend`` is resolved, so any but ``auto``.
 

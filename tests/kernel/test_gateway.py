@@ -349,8 +349,10 @@ def test_a_helper_that_is_killed_and_loaded_again_goes_on_in_mid_session(
         active(talk)
 
 
-def test_on_crash_closed_stops_control_connections(borrowed: Gateway) -> None:
-    borrowed.done("load", borrowed.policy(on_crash="closed"))
+def test_on_crash_closed_has_control_connections_wait(borrowed: Gateway) -> None:
+    """Nothing passes while no inspector runs, and nothing is lost when one runs again."""
+    policy = borrowed.policy(on_crash="closed")
+    borrowed.done("load", policy)
     with session(borrowed) as talk:
         assert talk.say(b"NOOP\r\n") == b"NOOP\r\n"
         borrowed.kill_helper()
@@ -358,6 +360,9 @@ def test_on_crash_closed_stops_control_connections(borrowed: Gateway) -> None:
         talk.server.settimeout(0.5)
         with pytest.raises(TimeoutError):
             talk.server.recv(1)
+        borrowed.done("load", policy)
+        talk.server.settimeout(6 * PATIENCE)  # TCP repeats ever more rarely
+        assert receive_line(talk.server) == b"NOOP\r\n"
 
 
 def test_an_end_by_sigterm_is_clean(gateway: Gateway) -> None:
