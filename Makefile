@@ -11,7 +11,7 @@ STAMP   := $(VENV)/.complete-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab bench test check unit kernel format setup clean
+.PHONY: help lab bench test check unit kernel fuzz proof format setup clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,17 @@ test: check unit kernel ## Every test
 unit: setup ## The tests that need neither root nor the kernel
 	$(BIN)/pytest tests/unit
 
+# Most of a kernel test is waiting, and each has namespaces of its own.
 kernel: setup ## The tests as root, in network namespaces
-	$(SUDO) $(BIN)/pytest -p no:cacheprovider tests/kernel
+	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) --dist loadgroup tests/kernel
+
+fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
+	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
+
+proof: setup ## The tests against nf_conntrack_ftp and of any segmentation, long, with a new seed
+	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 \
+	  $(BIN)/pytest -p no:cacheprovider -rP tests/kernel/test_against_kernel.py \
+	  tests/kernel/test_any_segmentation.py
 
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check .

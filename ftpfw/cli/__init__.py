@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "doctor": "What this kernel and host offer, what is missing and how to mend it.",
     "expect": "Data connections that the kernel expects.",
     "helper": "Run the inspector in the foreground (what a service manager runs).",
+    "inspect": "What the FTP sessions of a capture negotiated.",
     "lab": "See FTP cross a firewall, in network namespaces of its own.",
     "load": "Load a gateway: rules, helper and inspector.",
     "rules": "Generate, apply, check and remove rule sets.",

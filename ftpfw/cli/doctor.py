@@ -6,8 +6,9 @@ import sys
 from dataclasses import asdict
 
 import click
+from rich.text import Text
 
-from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table
+from ftpfw.cli.output import JSON_OPTION, Row, echo_json, echo_table
 from ftpfw.helper.backends import INSPECTED
 from ftpfw.helper.doctor import Finding, examine
 
@@ -30,8 +31,8 @@ def doctor(as_json: bool) -> None:
         sys.exit(1)
 
 
-def _row(finding: Finding) -> list[str]:
+def _row(finding: Finding) -> Row:
     if finding.ok:
-        return ["[green]ok[/green]", finding.subject, finding.found, ""]
-    mark = "[red]missing[/red]" if finding.needed else "[yellow]note[/yellow]"
+        return [Text("ok", "green"), finding.subject, finding.found, ""]
+    mark = Text("missing", "red") if finding.needed else Text("note", "yellow")
     return [mark, finding.subject, finding.found, finding.mend]

@@ -9,8 +9,12 @@ from pathlib import Path
 import click
 
 from ftpfw.errors import HostError, PolicyError
+from ftpfw.helper.control import ask
+from ftpfw.helper.privileges import CAP_NET_ADMIN, has_capability
+from ftpfw.helper.standing import require_takeable
+from ftpfw.helper.state import State
 from ftpfw.ruleset.apply import firewalls_with_ours
-from ftpfw.ruleset.policy import Policy, interfaces
+from ftpfw.ruleset.policy import Backend, Policy, interfaces
 from ftpfw.ruleset.policy_file import decode_policy, read_policy
 
 POLICY_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -32,6 +36,15 @@ def require_root(to: str) -> None:
         raise HostError(f"only root may {to}", mend="run it with sudo")
 
 
+def require_net_admin(to: str) -> None:
+    """Raise HostError unless this process may administer its network."""
+    if not has_capability(CAP_NET_ADMIN):
+        raise HostError(
+            f"CAP_NET_ADMIN is missing, which it takes to {to}",
+            mend="run it with sudo, or give the service AmbientCapabilities=CAP_NET_ADMIN",
+        )
+
+
 def require_interfaces(policy: Policy) -> None:
     """Raise PolicyError, with its line, for an interface that is not here."""
     here = sorted(name for _, name in socket.if_nameindex())
@@ -39,6 +52,20 @@ def require_interfaces(policy: Policy) -> None:
         if name not in here:
             mend = f"one of {', '.join(here)}"
             raise policy.source.error(path, f"there is no interface {name!r}", mend=mend)
+
+
+def require_served(policy: Policy, backend: Backend, state: State) -> None:
+    """Raise FtpfwError where a helper runs that could not serve the policy's rules."""
+    if state.helper_pid() is None:
+        return
+    report = ask(state.control_socket)
+    standing, served = report["policy"], Backend(report["backend"])
+    require_takeable(policy, read_policy(standing["text"], standing["file"]), served)
+    if backend is not served:
+        raise HostError(
+            f"the policy means the backend {backend}, but a helper runs for {served}",
+            mend="end that helper first",
+        )
 
 
 def require_one_home(firewall: str) -> None:

@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
-from rich.markup import escape
 
 from ftpfw.cli.confirm import confirmed
 from ftpfw.cli.host import (
@@ -16,6 +15,7 @@ from ftpfw.cli.host import (
     require_interfaces,
     require_one_home,
     require_root,
+    require_served,
 )
 from ftpfw.cli.interrupts import interrupts_deferred
 from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table
@@ -89,7 +89,8 @@ def generate(policy: Path, format_: str, backend: str | None) -> None:
 def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
     """Make the rule set of POLICY live: all of it, or nothing.
 
-    It replaces an older one of ftpfw's. Foreign rules stay as they are.
+    It replaces an older one of ftpfw's. Foreign rules stay as they are. Refused where a
+    helper runs that could not serve them: one with another queue, zone, mark or backend.
     """
     wanted = open_policy(policy)
     require_root("apply rules")
@@ -97,6 +98,7 @@ def apply_(policy: Path, firewall: str | None, seconds: int | None) -> None:
     firewall = firewall or applier.choose_firewall()
     require_one_home(firewall)
     backend = resolve_backend(wanted)
+    require_served(wanted, backend, State.here())
     rulesets = compile_families(wanted, backend)
     with interrupts_deferred():
         before = applier.apply(rulesets, firewall)
@@ -185,4 +187,4 @@ def _as_row(drift: Drift) -> list[str]:
     place = f"{drift.family} {drift.table}"
     if drift.wanted is None and drift.found is None:
         return [drift.kind, place, drift.chain, "(the chain)", ""]
-    return [drift.kind, place, drift.chain, escape(drift.wanted or ""), escape(drift.found or "")]
+    return [drift.kind, place, drift.chain, drift.wanted or "", drift.found or ""]

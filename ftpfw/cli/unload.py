@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -78,7 +79,7 @@ def _withdraw_expectations(loaded: Loaded) -> None:
         for expectation in kernel.list_expectations():
             if expectation.helper == helper and expectation.master.dport in loaded.ports:
                 with suppress(KernelError):  # it may time out between list and delete
-                    kernel.delete_expectation(expectation)
+                    kernel.delete_expectation(replace(expectation, zone=loaded.zone))
 
 
 def retire_helper() -> None:

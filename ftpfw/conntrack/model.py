@@ -42,6 +42,24 @@ class Status(IntFlag):
     HELPER = 1 << 13  # IPS_HELPER
 
 
+NO_STATUS = Status(0)
+
+
+class TcpState(IntEnum):
+    """Where a connection stands by its segments (enum tcp_conntrack)."""
+
+    NONE = 0  # TCP_CONNTRACK_NONE
+    SYN_SENT = 1  # TCP_CONNTRACK_SYN_SENT
+    SYN_RECV = 2  # TCP_CONNTRACK_SYN_RECV
+    ESTABLISHED = 3  # TCP_CONNTRACK_ESTABLISHED
+    FIN_WAIT = 4  # TCP_CONNTRACK_FIN_WAIT
+    CLOSE_WAIT = 5  # TCP_CONNTRACK_CLOSE_WAIT
+    LAST_ACK = 6  # TCP_CONNTRACK_LAST_ACK
+    TIME_WAIT = 7  # TCP_CONNTRACK_TIME_WAIT
+    CLOSE = 8  # TCP_CONNTRACK_CLOSE
+    SYN_SENT2 = 9  # TCP_CONNTRACK_SYN_SENT2
+
+
 class ExpectFlag(IntFlag):
     """Bits of CTA_EXPECT_FLAGS (NF_CT_EXPECT_*)."""
 
@@ -98,11 +116,22 @@ class SeqAdj:
 
 
 @dataclass(frozen=True, slots=True)
+class Counters:
+    """What one direction has carried (struct nf_conn_counter); bytes are those of IP packets."""
+
+    packets: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Conntrack:
     """What ctnetlink tells about one tracked TCP connection.
 
-    ``seqadj`` holds the adjustment of the original and of the reply direction,
-    None where the kernel adjusts nothing. ``helper`` is CTA_HELP_NAME.
+    ``timeout`` is in seconds, and left to live. ``seqadj`` holds the adjustment of the
+    original and of the reply direction, None where the kernel adjusts nothing. ``helper`` is
+    CTA_HELP_NAME. ``master`` is the original tuple of the connection that this one was expected
+    by. ``counters`` are those of the original and of the reply direction, None where
+    net.netfilter.nf_conntrack_acct is off.
     """
 
     id: int
@@ -114,6 +143,9 @@ class Conntrack:
     timeout: int = 0
     helper: str | None = None
     seqadj: tuple[SeqAdj | None, SeqAdj | None] = (None, None)
+    master: Tuple | None = None
+    counters: tuple[Counters, Counters] | None = None
+    tcp_state: TcpState | None = None
 
     def tuple(self, direction: Direction) -> Tuple:
         """The tuple of packets that travel in ``direction``."""

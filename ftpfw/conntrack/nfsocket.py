@@ -37,7 +37,7 @@ NETLINK_CAP_ACK = 10
 NETLINK_EXT_ACK = 11
 ANSWER_SECONDS = 2
 ATTEMPTS = 5
-_DATAGRAM = 1 << 16  # more than the kernel puts in one (NLMSG_GOODSIZE, 32 KiB for dumps)
+DATAGRAM = 1 << 16  # more than the kernel puts in one (NLMSG_GOODSIZE, 32 KiB for dumps)
 
 
 class RawSocket(Protocol):
@@ -121,7 +121,7 @@ class NfSocket:
 
     def _first_answer(self, seq: int) -> Message:
         while True:
-            for message in split_messages(self._raw.recv(_DATAGRAM)):
+            for message in split_messages(self._raw.recv(DATAGRAM)):
                 if message.seq == seq:
                     return message
 
@@ -131,7 +131,7 @@ class NfSocket:
         consistent = True
         while True:
             try:
-                datagram = self._raw.recv(_DATAGRAM)
+                datagram = self._raw.recv(DATAGRAM)
             except OSError as error:
                 if error.errno != errno.ENOBUFS:
                     raise

@@ -96,6 +96,11 @@ def unpack_be32(payload: bytes) -> int:
     return _unpack_number(payload, 4)
 
 
+def unpack_be64(payload: bytes) -> int:
+    """A number of eight bytes in network order."""
+    return _unpack_number(payload, 8)
+
+
 def unpack_string(payload: bytes) -> str:
     """A name up to its terminating zero; bytes that are not ASCII come out escaped."""
     return payload.partition(b"\0")[0].decode("ascii", "backslashreplace")

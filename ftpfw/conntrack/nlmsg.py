@@ -22,6 +22,7 @@ NLMSG_ERROR = 2
 NLMSG_DONE = 3
 NLMSG_HDRLEN = 16
 NLMSGERR_ATTR_MSG = 1
+MAX_ERRNO = 4095  # include/linux/err.h
 NFNETLINK_V0 = 0
 NFGENMSG_LEN = 4
 
@@ -108,6 +109,8 @@ def unpack_ack(message: Message) -> Ack:
     if len(message.payload) < _ERRNO.size:
         raise WireError("netlink acknowledgement carries no error number")
     errno = -_ERRNO.unpack_from(message.payload)[0]
+    if not 0 <= errno <= MAX_ERRNO:
+        raise WireError(f"netlink acknowledgement with the error number {-errno}")
     if not message.flags & Flag.ACK_TLVS:
         return Ack(errno)
     found = unpack_attributes(message.payload[_end_of_echo(message) :])

@@ -20,7 +20,11 @@ class Operation(Enum):
     """What is asked of the kernel; the value completes "could not …"."""
 
     OPEN = "open a netfilter netlink socket"
+    JOIN = "listen to the events of conntrack"
     GET_CONNTRACK = "look up the conntrack of {}"
+    LIST_CONNTRACKS = "list the conntracks"
+    SET_MARK = "set the mark of {}"
+    SET_TIMEOUT = "set the time to live of {}"
     SET_SEQADJ = "adjust the sequence numbers of {}"
     ADD_EXPECTATION = "expect {}"
     DELETE_EXPECTATION = "delete the expectation of {}"
@@ -42,6 +46,7 @@ _NO_SUBSYSTEM = Why(
     "no conntrack netlink interface answers in this kernel",
     "modprobe nf_conntrack_netlink, or a kernel with CONFIG_NF_CT_NETLINK",
 )
+_NOT_TRACKED = Why("the connection has ended or was never tracked")
 _NO_CTHELPER = Why(
     "this kernel has no nfnetlink_cthelper",
     "modprobe nfnetlink_cthelper, or choose the backend 'borrowed'",
@@ -76,7 +81,16 @@ REFUSALS = {
         "this kernel has no nfnetlink", "a kernel with CONFIG_NETFILTER_NETLINK"
     ),
     (Operation.GET_CONNTRACK, errno.EINVAL): _NO_SUBSYSTEM,
-    (Operation.SET_SEQADJ, errno.ENOENT): Why("the connection has ended or was never tracked"),
+    (Operation.LIST_CONNTRACKS, errno.EINVAL): _NO_SUBSYSTEM,
+    (Operation.LIST_CONNTRACKS, errno.EINTR): Why(
+        "the table changed during every attempt to read it", "repeat it"
+    ),
+    (Operation.SET_MARK, errno.ENOENT): _NOT_TRACKED,
+    (Operation.SET_MARK, errno.EINVAL): _NO_SUBSYSTEM,
+    (Operation.SET_TIMEOUT, errno.ENOENT): _NOT_TRACKED,
+    (Operation.SET_TIMEOUT, errno.EINVAL): _NO_SUBSYSTEM,
+    (Operation.SET_TIMEOUT, errno.ETIME): _NOT_TRACKED,
+    (Operation.SET_SEQADJ, errno.ENOENT): _NOT_TRACKED,
     (Operation.SET_SEQADJ, errno.EINVAL): _NO_SUBSYSTEM,
     (Operation.SET_SEQADJ, errno.EOPNOTSUPP): Why(
         "the connection has no sequence adjustment: it is not translated, or its helper was"

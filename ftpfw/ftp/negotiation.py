@@ -30,6 +30,7 @@ from ftpfw.ftp.hostport import (
     parse_port,
 )
 from ftpfw.ftp.lines import Line
+from ftpfw.ftp.verbs import TELNET
 
 
 class Kind(Enum):
@@ -66,20 +67,15 @@ class Unusable:
     reason: str
 
 
-# RFC 854: IAC WILL/WONT/DO/DONT option, IAC command; 0xF2 is the data mark that
-# the urgent notice of an ABOR leaves behind. RFC 959 4.1.3 allows them before a command,
-# and servers that answer an option put theirs before a reply. IAC IAC is data.
-_TELNET = rb"(?:\xff[\xfb-\xfe].|\xff[\xf0-\xfa]|\xf2)*"
-
-_COMMAND = re.compile(_TELNET + rb"(PORT|EPRT)(?![^ \t])[ \t]*(.*)", re.DOTALL | re.IGNORECASE)
+_COMMAND = re.compile(TELNET + rb"(PORT|EPRT)(?![^ \t])[ \t]*(.*)", re.DOTALL | re.IGNORECASE)
 _COMMAND_START = re.compile(
-    _TELNET + rb"(?:PORT[ \t]+(?=\d)|EPRT[ \t]+(?=[!-~]))", re.DOTALL | re.IGNORECASE
+    TELNET + rb"(?:PORT[ \t]+(?=\d)|EPRT[ \t]+(?=[!-~]))", re.DOTALL | re.IGNORECASE
 )
 
 # RFC 959 4.2: a hyphen after the code opens a reply of several lines, a space ends it.
 # A code with nothing after it is a whole reply too.
-_REPLY = re.compile(_TELNET + rb"(\d{3})([ -]|\Z)", re.DOTALL)
-_REPLY_START = re.compile(_TELNET + rb"(\d{3})[ -]", re.DOTALL)
+_REPLY = re.compile(TELNET + rb"(\d{3})([ -]|\Z)", re.DOTALL)
+_REPLY_START = re.compile(TELNET + rb"(\d{3})[ -]", re.DOTALL)
 _DIGIT = re.compile(rb"\d")
 
 _ANNOUNCING = {Kind.PASV.value: Kind.PASV, Kind.EPSV.value: Kind.EPSV}
@@ -120,7 +116,7 @@ class ReplyReader:
     229 of several lines the endpoint may stand on any of them; the first counts.
     """
 
-    __slots__ = ("_code", "_reason", "_sought")
+    __slots__ = ("_code", "_reason", "_sought", "ended")
 
     def __init__(self) -> None:
         self.restart()
@@ -130,6 +126,8 @@ class ReplyReader:
         self._code = b""
         self._sought: Kind | None = None
         self._reason = NO_HOST_PORT
+        self.ended: int | None = None
+        """The code of the reply that the last line has ended; None if it has ended none."""
 
     @property
     def inside(self) -> bool:
@@ -140,6 +138,7 @@ class ReplyReader:
         """Take the next line; None unless it announces an endpoint or should have."""
         text = line.text
         coded = _REPLY.match(text)
+        self.ended = None
         if not self._code:
             if not coded:
                 return None
@@ -150,6 +149,7 @@ class ReplyReader:
         found = self._search(line, text, coded.end() if coded else 0)
         if coded and coded[2] != b"-":
             unusable = self._finish(line)
+            self.ended = int(coded[1])
             return found or unusable
         return found
 

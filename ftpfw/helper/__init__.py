@@ -1,6 +1,6 @@
 """The inspector: its engine (pure), and the queue loop, backends and daemon around it.
 
-Five things to know:
+Eight things to know:
 
 - A **flow** is a control connection whose conntrack carries our helper. It has two
   **halves**, one a direction, each with its stream, its lines and, where the sender is seen
@@ -10,9 +10,17 @@ Five things to know:
   their outcomes, and returns a verdict. Most packets need none: see ``Engine.glance``.
 - An **outlet** decides which bytes of a rewritten direction leave, and with which sequence
   numbers, however the sender cuts and repeats them.
+- A **session** follows who is logged in and which commands wait for their replies, where a
+  check or the transfer log asks for it; else most lines are not even cut out.
+- An **opaque** flow has turned to TLS: it is marked, passes unread, and vouches for the data
+  connections that its client opens to the server's passive ports.
 - A **backend** says where the helper extension comes from, and thereby at which hook
   packets reach us: before NAT (``borrowed``) or after it (``cthelper``).
 - A **worker** is one queue with its engine; several queues are served by a **crew**.
+- The main thread of a worker reads packets and nothing else. An **event loop** beside it, in a
+  thread of its own, does all that may wait: the control socket, reloads, the transfer log, and
+  the **keeper** of control connections whose transfers take long. Metrics have a thread too,
+  and get what they serve over the control socket.
 
-Pure: commands, engine, expecting, flow, outlet, tally. Shells: all the others.
+``tests/unit/test_imports.py`` lists the shells; every other module is pure.
 """

@@ -16,6 +16,7 @@ new connections while nobody listens.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -24,14 +25,17 @@ from pathlib import Path
 
 from ftpfw.conntrack import cthelper
 from ftpfw.errors import HostError, KernelError
+from ftpfw.helper.privileges import CAP_NET_ADMIN, has_capability
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.policy import Backend, OnCrash, Policy
 
 INSPECTED = frozenset({Backend.CTHELPER, Backend.BORROWED})
 """The backends that need the inspector to run."""
 
-CAP_NET_ADMIN = 12
 MODPROBE_CTHELPER = "modprobe nfnetlink_cthelper (distribution kernels have it)"
+LOADED_MODULES = Path("/sys/module")
+"""Modules with parameters are here when built in, too."""
+
 NFQUEUE_PROC = Path("/proc/net/netfilter/nfnetlink_queue")
 
 
@@ -110,22 +114,25 @@ def _registrable() -> Offer:
 def _attached(backend: Backend, module: str) -> Offer:
     """Ask the kernel with a rule, in a network namespace that ends with the question."""
     name = HELPER_NAME[backend]
-    if not has_net_admin():
+    if not has_capability(CAP_NET_ADMIN):
         return Offer(backend, False, "not known without CAP_NET_ADMIN", "run it with sudo")
     if not _can_unshare():
-        return Offer(backend, True, "not tried: no network namespace can be made here")
+        return _not_tried(backend, module)
     if attachable(name):
         return Offer(backend, True, f"the kernel's helper {name!r} can be attached")
     why = f"the kernel's helper {name!r} cannot be attached"
     return Offer(backend, False, why, f"modprobe {module}")
 
 
-def has_net_admin() -> bool:
-    """Whether this process may administer its network (CapEff of proc_pid_status(5))."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            return bool(int(line.split()[1], 16) >> CAP_NET_ADMIN & 1)
-    return False
+def _not_tried(backend: Backend, module: str) -> Offer:
+    """Without a network namespace to try it in.
+
+    Root's rules have the kernel load the module, if there is one. Any other user comes
+    after them, so what is not there by then was not what root's ``auto`` took.
+    """
+    usable = os.geteuid() == 0 or Path(LOADED_MODULES, module).exists()
+    why = "not tried: no network namespace can be made here"
+    return Offer(backend, usable, why, f"modprobe {module}, or have root apply the rules first")
 
 
 def _can_unshare() -> bool:

@@ -13,8 +13,11 @@ from typing import Any
 
 from ftpfw.errors import HostError
 
-PATIENCE = 2.0
-"""Seconds that either end waits for the other."""
+PATIENCE = 5.0
+"""Seconds that a client waits for the helper, which may have to wait for its workers."""
+
+SENDS_WITHIN = 0.2
+"""Seconds that the helper waits for a client, who reads on while the report is being sent."""
 
 
 class ControlSocket:
@@ -35,13 +38,13 @@ class ControlSocket:
         return self._listener.fileno()
 
     def answer(self) -> None:
-        """Serve the client that waits; one that hangs or goes away costs nothing."""
+        """Serve the client that waits; one that hangs or goes away costs an instant."""
         try:
             client, _ = self._listener.accept()
         except BlockingIOError:
             return
         with client:
-            client.settimeout(0)
+            client.settimeout(SENDS_WITHIN)
             try:
                 client.sendall(json.dumps(self._report()).encode())
             except OSError:

@@ -15,10 +15,12 @@ from pathlib import Path
 
 from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.errors import FtpfwError
-from ftpfw.helper.backends import INSPECTED, NFQUEUE_PROC, Offer, has_net_admin, offers
+from ftpfw.helper.backends import INSPECTED, NFQUEUE_PROC, Offer, offers
+from ftpfw.helper.privileges import CAP_NET_ADMIN, has_capability
 
 SYSCTL = Path("/proc/sys/net")
 WHOLE_ID_RANGE = 4294967295
+COUNT_BYTES = "sysctl -w net.netfilter.nf_conntrack_acct=1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +37,18 @@ class Finding:
 def examine() -> tuple[list[Finding], list[Offer]]:
     """Look at everything; the second part is what each backend finds here."""
     found = list(offers())
-    return [*_host(), *_inspection(), *_backends(found), *_forwarding()], found
+    return [*_host(), *_inspection(), *_backends(found), *_forwarding(), *_conntrack()], found
+
+
+def counts_bytes() -> bool | None:
+    """Whether conntrack counts packets and bytes of new connections; None: not known."""
+    value = _sysctl("netfilter/nf_conntrack_acct")
+    return None if value is None else value != 0
 
 
 def _host() -> Iterator[Finding]:
     yield Finding("kernel", True, f"{platform.system()} {platform.release()}")
-    admin = has_net_admin()
+    admin = has_capability(CAP_NET_ADMIN)
     yield Finding("CAP_NET_ADMIN", admin, "held" if admin else "missing", "run it with sudo")
     programs = [name for name in ("iptables-legacy", "iptables-nft") if shutil.which(name)]
     yield Finding(
@@ -90,6 +98,13 @@ def _forwarding() -> Iterator[Finding]:
                 f"sysctl -w net.{path.replace('/', '.')}=1",
                 needed=False,
             )
+
+
+def _conntrack() -> Iterator[Finding]:
+    counts = counts_bytes()
+    if counts is not None:
+        found = "on" if counts else "off: transfer logs have no bytes"
+        yield Finding("conntrack accounting", counts, found, COUNT_BYTES, needed=False)
     used, limit = _sysctl("netfilter/nf_conntrack_count"), _sysctl("netfilter/nf_conntrack_max")
     if used is not None and limit:
         yield Finding(

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from socket import AF_INET, AF_INET6
 from typing import Protocol
 
-from ftpfw.conntrack.model import Conntrack, Direction, Expectation, SeqAdj, Tuple
-from ftpfw.errors import KernelError
+from ftpfw.conntrack.model import (
+    NO_STATUS,
+    Conntrack,
+    Direction,
+    Expectation,
+    SeqAdj,
+    Status,
+    Tuple,
+)
+from ftpfw.errors import KernelError, errno_name
 from ftpfw.helper.commands import (
     AddExpectation,
     Command,
     DeleteExpectation,
     FindExpectation,
+    FindMarked,
     GetConntrack,
+    ListExpectations,
     Note,
+    NoteKind,
     Outcome,
+    SetMark,
     SetSeqAdj,
+    Transfer,
     Verdict,
     Walk,
 )
@@ -39,13 +53,37 @@ class Kernel(Protocol):
     def set_seqadj(self, original: Tuple, direction: Direction, seqadj: SeqAdj, /) -> None:
         """Adjust one direction's sequence numbers."""
 
+    def set_mark(self, original: Tuple, mark: int, mask: int, /) -> None:
+        """Set bits of a connection's connmark."""
 
-def drive(walk: Walk, kernel: Kernel, note: Callable[[Note], None]) -> Verdict:
-    """Run a walk to its verdict; ``note`` hears of everything that it counts."""
+    def list_conntracks(
+        self, family: int, /, *, mark: int = 0, mask: int = 0, status: Status = NO_STATUS
+    ) -> list[Conntrack]:
+        """The connections of a family whose connmark under ``mask`` is ``mark``."""
+
+
+def _unheard(_transfer: Transfer) -> None:
+    """Nobody keeps a transfer log."""
+
+
+def drive(
+    walk: Walk,
+    kernel: Kernel,
+    note: Callable[[Note], None],
+    transfer: Callable[[Transfer], None] = _unheard,
+) -> Verdict:
+    """Run a walk to its verdict.
+
+    ``note`` hears of everything that it counts, ``transfer`` of each transfer that it tells of.
+    """
     try:
         command = next(walk)
         while True:
-            command = walk.send(_carry_out(command, kernel, note))
+            if isinstance(command, Transfer):
+                transfer(command)
+                command = walk.send(None)
+            else:
+                command = walk.send(_carry_out(command, kernel, note))
     except StopIteration as stop:
         verdict: Verdict = stop.value
         return verdict
@@ -67,6 +105,23 @@ def _carry_out(command: Command, kernel: Kernel, note: Callable[[Note], None]) -
                 kernel.delete_expectation(expectation)
             case SetSeqAdj(original=original, direction=direction, seqadj=seqadj):
                 kernel.set_seqadj(original, direction, seqadj)
+            case SetMark(original=original, mark=mark, mask=mask):
+                kernel.set_mark(original, mark, mask)
+            case FindMarked():
+                return _find_marked(command, kernel)
+            case ListExpectations(family=family):
+                return tuple(kernel.list_expectations(family))
     except KernelError as error:
+        note(Note(NoteKind.KERNEL_ERROR, errno_name(error.errno), detail=str(error)))
         return error
+    return None
+
+
+def _find_marked(command: FindMarked, kernel: Kernel) -> Conntrack | None:
+    """A control connection has a helper; its data connections, which inherit the mark, none."""
+    family = AF_INET if len(command.client) == 4 else AF_INET6
+    wanted = (command.client, command.server, command.port)
+    for one in kernel.list_conntracks(family, mark=command.mask, mask=command.mask):
+        if one.helper and (one.original.src, one.original.dst, one.original.dport) == wanted:
+            return one
     return None

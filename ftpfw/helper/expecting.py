@@ -119,12 +119,18 @@ def _why_not(conntrack: Conntrack, direction: Direction, endpoint: HostPort) -> 
     if endpoint.host is None:
         return None
     announced = endpoint.host.packed
-    own = conntrack.tuple(direction).src
-    if len(announced) != len(own):
+    if len(announced) != len(conntrack.original.src):
         return "address of the other family"
-    if announced not in (own, conntrack.tuple(direction.other).dst):
-        return "foreign address"
-    return None
+    return "foreign address" if is_foreign(conntrack, direction, endpoint) else None
+
+
+def is_foreign(conntrack: Conntrack, direction: Direction, endpoint: HostPort) -> bool:
+    """Whether an announced address of the connection's family is not the announcer's."""
+    if endpoint.host is None:
+        return False
+    announced, own = endpoint.host.packed, conntrack.tuple(direction).src
+    own_to_peer = conntrack.tuple(direction.other).dst
+    return len(announced) == len(own) and announced not in (own, own_to_peer)
 
 
 def _ports(conntrack: Conntrack, direction: Direction, port: int, random: Random) -> Iterator[int]:
@@ -174,4 +180,4 @@ def _to_tell(expectation: Expectation, announced: HostPort) -> HostPort | None:
 
 def _note(kind: NoteKind, reason: str, conntrack: Conntrack, negotiation: Negotiation) -> Note:
     line = negotiation.line.text.decode("latin-1")
-    return Note(kind, reason, conntrack.original, line)
+    return Note(kind, reason, conntrack.original, line, negotiation.kind)

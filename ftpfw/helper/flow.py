@@ -6,21 +6,18 @@ kernel, and a flow that is forgotten is picked up again at its next line.
 
 from __future__ import annotations
 
-import re
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from enum import StrEnum
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
-from ftpfw.conntrack.model import Conntrack, Direction, Tuple
-from ftpfw.ftp.lines import MAX_LINE, Line, LineReader, TooLong
-from ftpfw.ftp.negotiation import (
-    Negotiation,
-    ReplyReader,
-    Unusable,
-    command_rewrite_start,
-    parse_command,
-)
+from ftpfw.conntrack.model import Conntrack, Direction, Expectation, Tuple
+from ftpfw.ftp.lines import TooLong
+from ftpfw.ftp.negotiation import Kind, Negotiation, Unusable
+from ftpfw.ftp.session import MAX_PENDING, Answered, Asked, Session
+from ftpfw.helper.conversation import Conversation
 from ftpfw.helper.outlet import Outlet
 from ftpfw.tcp import serial
 from ftpfw.tcp.reassembly import Stream
@@ -28,62 +25,8 @@ from ftpfw.tcp.reassembly import Stream
 Key: TypeAlias = tuple[bytes, int, bytes, int]
 """A tuple's fields in their order, as a dictionary key: made for every packet."""
 
-Event: TypeAlias = Negotiation | Unusable | TooLong
-
-
-_COMMANDS = re.compile(rb"PORT|EPRT", re.IGNORECASE)
-_REPLIES = re.compile(rb"22[79]|\d-")
-"""What a segment of whole lines must hold to matter: the second also opens long replies."""
-
-
-class Conversation:
-    """The lines of one side, and what they negotiate."""
-
-    def __init__(self, direction: Direction) -> None:
-        self._replies = ReplyReader() if direction is Direction.REPLY else None
-        self._lines = LineReader()
-        self._telling = _COMMANDS if self._replies is None else _REPLIES
-
-    def says_nothing(self, data: bytes) -> bool:
-        """Whether ``data``, the next bytes, are whole lines that negotiate nothing.
-
-        Sound, not complete: most segments of a session are told apart without reading
-        their lines. False in the middle of a line or of a reply of several lines.
-        """
-        return (
-            data.endswith(b"\n")
-            and len(data) < MAX_LINE
-            and not self._telling.search(data)
-            and not self._lines.partial
-            and not self._lines.skipping
-            and not (self._replies is not None and self._replies.inside)
-        )
-
-    def feed(self, data: bytes) -> list[Event]:
-        """Take bytes in order; tell what the lines that they complete negotiate."""
-        events = (self._read(item) for item in self._lines.feed(data))
-        return [event for event in events if event is not None]
-
-    def hold(self) -> int | None:
-        """The offset of the first byte of an incomplete line that a rewrite may replace."""
-        partial = self._lines.partial
-        if not partial:
-            return None
-        replies = self._replies
-        at = command_rewrite_start(partial) if replies is None else replies.rewrite_start(partial)
-        return None if at is None else self._lines.partial_offset + at
-
-    def restart(self, offset: int) -> None:
-        """Go on at ``offset`` after missed bytes, as if a line began there."""
-        self._lines.restart(offset)
-        if self._replies is not None:
-            self._replies.restart()
-
-    def _read(self, item: Line | TooLong) -> Event | None:
-        if isinstance(item, TooLong):
-            return item
-        return parse_command(item) if self._replies is None else self._replies.feed(item)
-
+Effect: TypeAlias = Negotiation | Unusable | TooLong | Asked | Answered
+"""What a line comes to: something to open, to count, or to tell the transfer log."""
 
 AHEAD = 16384
 """Bytes that may wait behind a hole: a control connection's window, not a transfer's."""
@@ -91,17 +34,29 @@ AHEAD = 16384
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Bytes from offset ``begins`` on wait for the rest of their line, since time ``since``."""
+    """Bytes from offset ``begins`` on wait for the rest of their line, since time ``since``.
+
+    Those ahead of ``reach`` were there before the segment at hand.
+    """
 
     begins: int
     since: float
+    reach: int = 0
+
+
+class Unread(NamedTuple):
+    """Where reading stood before a segment, and whether bytes waited behind a hole there."""
+
+    offset: int
+    hole: bool
 
 
 class Half:
     """One direction of a flow, from the first segment seen.
 
     ``outlet`` is None where no rewrite can be due, because both sides see the same
-    address. Offsets count the sender's bytes from that first segment.
+    address. Offsets count the sender's bytes from that first segment. From ``barred`` on,
+    if set, no byte ever leaves: a check has stopped the line there.
     """
 
     def __init__(self, direction: Direction, conntrack: Conntrack, seq: int) -> None:
@@ -110,8 +65,11 @@ class Half:
         self.conversation = Conversation(direction)
         self.next_offset = 0
         self.hold: Hold | None = None
-        self.deferred: list[Event] = []
+        self.barred: int | None = None
+        self.deferred: list[Effect] = []
         self._gap_since: float | None = None
+        self.acked: int | None = None
+        """The receiver's last ack, where there is no outlet to keep it."""
         self.outlet = self._open_outlet(conntrack, seq)
 
     def _open_outlet(self, conntrack: Conntrack, seq: int) -> Outlet | None:
@@ -128,9 +86,16 @@ class Half:
         """Take a segment; return the bytes that it brings into order (see `Stream.feed`)."""
         return self._advance(self.stream.feed(seq, payload))
 
+    @property
+    def unread(self) -> Unread:
+        """Where reading stands."""
+        return Unread(self.next_offset, self.stream.gap)
+
     def pass_over(self, seq: int, payload: bytes) -> bool:
         """Take a segment without reading it, if it comes in order and says nothing."""
         if seq != self.stream.next or self.stream.gap or self.deferred:
+            return False
+        if self.barred is not None:
             return False
         outlet = self.outlet
         if outlet is not None and outlet.pending:
@@ -142,13 +107,19 @@ class Half:
         self.next_offset += length
         self.conversation.restart(self.next_offset)
         if outlet is not None:
-            outlet.released = self.next_offset
+            outlet.pass_over(payload)
         return True
 
     def waits_for_gap(self, now: float, patience: float) -> bool:
-        """Whether bytes that are missing ahead of a segment may still come."""
+        """Whether bytes that are missing ahead of a segment may still come.
+
+        They must, this way, where the receiver still lacks what is vouched for ahead of them.
+        """
         if self._gap_since is None:
             self._gap_since = now
+        outlet = self.outlet
+        if outlet is not None and outlet.vouched is not None and not outlet.overtaken:
+            return True
         return now - self._gap_since < patience
 
     def must_wait(self) -> bool:
@@ -166,6 +137,34 @@ class Half:
     def has_left(self, offset: int) -> bool:
         """Whether the byte at ``offset`` is beyond rewriting already."""
         return self.outlet is not None and offset < self.outlet.released
+
+    def bar(self, offset: int, unread: Unread) -> None:
+        """Stop the stream at ``offset``, or where bytes have not left yet, if that is later.
+
+        Where nothing is held, what lies behind a hole has left ahead of what fills it: then
+        the stream is stopped at the hole.
+        """
+        if self.outlet is not None:
+            self.barred = max(offset, self.outlet.released)
+        else:
+            self.barred = unread.offset if unread.hole else max(offset, unread.offset)
+
+    def departure(self, offset: int) -> int:
+        """The sequence number of a segment that carries nothing, as if ``offset`` came next.
+
+        What has not left has no number at the receiver, so it stops short of that.
+        """
+        at = offset if self.barred is None else min(offset, self.barred)
+        if self.outlet is None:
+            return serial.add(self.stream.next, at - self.next_offset)
+        return self.outlet.sequence(min(at, self.outlet.released))
+
+    def has_arrived(self, offset: int) -> bool:
+        """Whether the receiver is known to have every byte ahead of ``offset``."""
+        if self.outlet is not None:
+            return self.outlet.has_arrived(offset)
+        seq = serial.add(self.stream.next, offset - self.next_offset)
+        return self.acked is not None and not serial.before(self.acked, seq)
 
     def skip_gap(self) -> bytes:
         """Give up bytes that never came; return those that follow them."""
@@ -192,26 +191,103 @@ def is_translated(conntrack: Conntrack, direction: Direction) -> bool:
     return conntrack.tuple(direction).src != conntrack.tuple(direction.other).dst
 
 
+class Phase(StrEnum):
+    """How far a control connection has come, as reports name it."""
+
+    CLEAR = "clear"
+    LOGGED_IN = "logged-in"
+    TRANSFER = "transfer"
+    TLS = "tls"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a line has opened: the line's kind and its offset in its sender's stream."""
+
+    expectation: Expectation
+    kind: Kind
+    offset: int
+
+
+@dataclass(slots=True)
+class Condemned:
+    """A connection that a check has ended; ``offender`` is the direction of the line."""
+
+    offender: Direction
+    repeats: int = 0
+
+
 @dataclass(slots=True)
 class Flow:
-    """A control connection that is inspected."""
+    """A control connection that is inspected, ``since`` (steady clock) its first segment here.
+
+    ``session`` is there while every line is read. ``opened`` is what was expected last,
+    ``unused`` the same until a transfer has asked for it; ``transfers`` has what those under way
+    were given, by their number. ``clear_until`` is where each side stopped to speak clear text.
+    ``doubted``: a SYN was seen, so it may be another connection by now. ``acked`` has the
+    last ack for a direction of which no segment was seen yet.
+    """
 
     conntrack: Conntrack
     key: Key
+    since: float
+    user: str | None = None
+    phase: Phase = Phase.CLEAR
     halves: dict[Direction, Half] = field(default_factory=dict)
+    session: Session | None = None
+    opened: Opened | None = None
+    unused: Opened | None = None
+    transfers: dict[int, Opened | None] = field(default_factory=dict)
+    condemned: Condemned | None = None
+    clear_until: dict[Direction, int] = field(default_factory=dict)
+    doubted: bool = False
+    acked: dict[Direction, int] = field(default_factory=dict)
 
     def acknowledge(self, direction: Direction, ack: int) -> None:
         """Note the ack of a segment that travels in ``direction``, for the other one's sender."""
         other = self.halves.get(direction.other)
-        if other is not None and other.outlet is not None:
+        if other is None:
+            self.acked[direction.other] = ack
+        elif other.outlet is not None:
             other.outlet.acknowledge(ack)
+        else:
+            other.acked = ack
 
     def half(self, direction: Direction, seq: int) -> Half:
-        """The half of ``direction``, begun at ``seq`` if this is its first segment."""
+        """The half of ``direction``, begun at ``seq`` if there was none."""
         half = self.halves.get(direction)
         if half is None:
             half = self.halves[direction] = Half(direction, self.conntrack, seq)
         return half
+
+    def beginning(self, direction: Direction, seq: int) -> int:
+        """Where a stream begins whose first segment seen is at ``seq``.
+
+        That segment may have overtaken others. Where the server's greeting was read, its ack
+        tells what the client's first byte is.
+        """
+        acked = self.acked.get(direction)
+        if acked is None or self.session is None or not self.session.greeted:
+            return seq
+        return acked if 0 < serial.distance(acked, seq) <= AHEAD else seq
+
+    def begin_transfer(self, number: int) -> Opened | None:
+        """Give a transfer what was opened for it, if anything was."""
+        opened = self.transfers[number] = self.unused
+        self.unused = None
+        if len(self.transfers) > MAX_PENDING:
+            del self.transfers[next(iter(self.transfers))]
+        return opened
+
+    def take_over(self, stale: Flow) -> None:
+        """Know of the connection what ``stale``, the same one, knew."""
+        self.user, self.since, self.session = stale.user, stale.since, stale.session
+        self.opened, self.unused, self.transfers = stale.opened, stale.unused, stale.transfers
+
+    def was_read(self, direction: Direction, seq: int) -> bool:
+        """Whether a segment repeats what was said before TLS."""
+        until = self.clear_until.get(direction)
+        return until is not None and serial.before(seq, until)
 
 
 def key_of(tuple_: Tuple) -> Key:
@@ -226,6 +302,7 @@ class FlowTable:
         self._limit = limit
         self._ways: dict[Key, tuple[Flow, Direction]] = {}
         self._recent: OrderedDict[Key, Flow] = OrderedDict()
+        self._opaque: dict[tuple[bytes, bytes], dict[Key, Flow]] = {}
 
     def __len__(self) -> int:
         return len(self._recent)
@@ -234,6 +311,18 @@ class FlowTable:
         """The flows, the least recently used first."""
         return iter(self._recent.values())
 
+    def recent(self, limit: int) -> list[Flow]:
+        """No more than ``limit`` flows, the most recently used first; any thread may ask."""
+        while True:
+            try:
+                return list(islice(reversed(self._recent.values()), limit))
+            except RuntimeError:
+                continue  # the thread that inspects has changed the table within the line
+
+    def stalest(self, count: int) -> list[Flow]:
+        """The ``count`` flows that were used longest ago."""
+        return list(islice(self._recent.values(), count))
+
     def find(self, key: Key) -> tuple[Flow, Direction] | None:
         """The flow that owns a tuple, and which of its directions that tuple is."""
         found = self._ways.get(key)
@@ -241,9 +330,9 @@ class FlowTable:
             self._recent.move_to_end(found[0].key)
         return found
 
-    def add(self, conntrack: Conntrack) -> Flow:
+    def add(self, conntrack: Conntrack, now: float) -> Flow:
         """Remember a new flow; past the limit, forget the one used longest ago."""
-        flow = Flow(conntrack, key_of(conntrack.original))
+        flow = Flow(conntrack, key_of(conntrack.original), now)
         stale = self._recent.get(flow.key)
         if stale is not None:
             self.forget(stale)
@@ -254,9 +343,31 @@ class FlowTable:
             self.forget(next(iter(self)))
         return flow
 
+    def turn_opaque(self, flow: Flow) -> None:
+        """From here on the flow speaks TLS, and nothing of it is read."""
+        flow.phase = Phase.TLS
+        flow.clear_until = {way: half.stream.next for way, half in flow.halves.items()}
+        flow.halves.clear()
+        flow.session = None
+        original = flow.conntrack.original
+        self._opaque.setdefault((original.src, original.dst), {})[flow.key] = flow
+
+    def opaque_between(self, client: bytes, server: bytes) -> list[Flow]:
+        """The flows under TLS from one address to another, as the client knows them."""
+        return list(self._opaque.get((client, server), {}).values())
+
     def forget(self, flow: Flow) -> None:
         """Drop a flow from the table; a way that has become another flow's stays."""
         self._recent.pop(flow.key, None)
+        self._forget_opaque(flow)
         for key in (flow.key, key_of(flow.conntrack.reply)):
             if key in self._ways and self._ways[key][0] is flow:
                 del self._ways[key]
+
+    def _forget_opaque(self, flow: Flow) -> None:
+        peers = (flow.conntrack.original.src, flow.conntrack.original.dst)
+        between = self._opaque.get(peers, {})
+        if between.get(flow.key) is flow:
+            del between[flow.key]
+            if not between:
+                del self._opaque[peers]

@@ -8,12 +8,19 @@ from __future__ import annotations
 import os
 import selectors
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 READY = b"READY=1"
 STOPPING = b"STOPPING=1"
+WATCHDOG = b"WATCHDOG=1"
+
+
+def reloading() -> bytes:
+    """The message that a reload begins; READY=1 ends it. Type=notify-reload wants the time."""
+    return b"RELOADING=1\nMONOTONIC_USEC=%d" % (time.monotonic_ns() // 1000)
 
 
 def notify(message: bytes) -> None:
@@ -31,7 +38,8 @@ def notify(message: bytes) -> None:
 def listening(path: Path) -> Iterator[Callable[[int, float], bool]]:
     """Listen at ``path``; yield ``ready(pid, timeout)``, which waits for READY=1.
 
-    ``ready`` returns False where the process ended first, or ``timeout`` seconds passed.
+    ``ready`` returns False where the process ended first, or nothing came for ``timeout``
+    seconds. Other messages are passed over.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         path.unlink(missing_ok=True)
@@ -48,7 +56,9 @@ def _ready(receiver: socket.socket, pid: int, timeout: float) -> bool:
         with selectors.DefaultSelector() as selector:
             selector.register(receiver, selectors.EVENT_READ)
             selector.register(descriptor, selectors.EVENT_READ)
-            first = [key.fileobj for key, _ in selector.select(timeout)]
+            while receiver in [key.fileobj for key, _ in selector.select(timeout)]:
+                if READY in receiver.recv(4096).split(b"\n"):
+                    return True
     finally:
         os.close(descriptor)
-    return receiver in first and READY in receiver.recv(4096).split(b"\n")
+    return False

@@ -37,15 +37,20 @@ LOCK_PAUSE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What ``load`` did. ``netns`` is the inode of the network namespace it did it in."""
+    """What ``load`` did. ``netns`` is the inode of the network namespace it did it in.
+
+    ``text`` is what the last of several loads has put in force, ``ports`` are the control
+    ports of all of them.
+    """
 
     policy: str  # path of the policy file, absolute
-    text: str  # the policy as it was then
+    text: str
     backend: str
     firewall: str
     ports: list[int]
     netns: int
     since: float  # time.time()
+    zone: int = 0
 
 
 def network_namespace(pid: int | str = "self") -> int:
@@ -99,7 +104,7 @@ class State:
         return self.directory / "lock"
 
     def create(self) -> None:
-        """Make the directory, readable by root alone."""
+        """Make the directory, readable by its owner alone."""
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -197,7 +202,7 @@ class State:
     @contextmanager
     def own_pid_file(self) -> Iterator[None]:
         """Hold the pid file while the helper runs; raise HostError if another one does."""
-        with self.pid_file.open("a+") as file:
+        with self._open_pid_file() as file:
             for _ in range(LOCK_TRIES):
                 if _locked(file.fileno(), fcntl.LOCK_EX):
                     break
@@ -209,12 +214,34 @@ class State:
                     mend="ftpfw unload ends it; FTPFW_STATE_DIR separates two gateways",
                 )
             file.truncate(0)
-            file.write(f"{os.getpid()}")
-            file.flush()
+            self._write_pid(file)
             try:
                 yield
             finally:
                 self.pid_file.unlink(missing_ok=True)
+
+    def _write_pid(self, file: IO[str]) -> None:
+        try:
+            file.write(f"{os.getpid()}")
+            file.flush()
+        except OSError as error:
+            with suppress(OSError):
+                file.close()  # it tries once more to write what the buffer holds
+            self.pid_file.unlink(missing_ok=True)
+            raise HostError(
+                f"{self.pid_file} cannot be written: {error.strerror}",
+                mend="make room there, or set FTPFW_STATE_DIR to another directory",
+            ) from error
+
+    def _open_pid_file(self) -> IO[str]:
+        try:
+            return self.pid_file.open("a+")
+        except OSError as error:
+            raise HostError(
+                f"{self.pid_file}: {error.strerror}",
+                mend=f"{self.directory} must belong to the user that the helper runs as, root too: "
+                "it has given up root's privileges",
+            ) from error
 
     def remove(self) -> None:
         """Delete every file of ours but the lock, which `changing` removes."""

@@ -13,14 +13,14 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import assert_never
 
 from ftpfw.conntrack.model import Direction
-from ftpfw.ruleset.bpf import CARRIES_DATA
+from ftpfw.ruleset.bpf import PROGRAM
 from ftpfw.ruleset.model import (
     Accept,
     Action,
     AttachHelper,
+    DestinationNat,
     Drop,
     Family,
     Hook,
@@ -31,7 +31,9 @@ from ftpfw.ruleset.model import (
     Position,
     Protocol,
     Queue,
+    Return,
     RuleSet,
+    SetZone,
     Share,
     SourceNat,
     State,
@@ -49,6 +51,17 @@ _PROTOCOL = {
 }
 _PROTOCOL_NUMBER = {Protocol.TCP: "6", Protocol.ICMP: "1"}
 _DIRECTION = {Direction.ORIGINAL: "ORIGINAL", Direction.REPLY: "REPLY"}
+_TARGET: dict[type[Action], str] = {
+    Accept: "ACCEPT",
+    Drop: "DROP",
+    Return: "RETURN",
+    AttachHelper: "CT",
+    SetZone: "CT",
+    Queue: "NFQUEUE",
+    Masquerade: "MASQUERADE",
+    SourceNat: "SNAT",
+    DestinationNat: "DNAT",
+}
 _BASICS = {"-s", "-d", "-i", "-o", "-p", "-f"}
 
 
@@ -101,7 +114,7 @@ def render_save(ruleset: RuleSet, notes: Iterable[str] = ()) -> str:
     restore = RESTORE[ruleset.family]
     head = f"# ftpfw, {ruleset.family}. Load into a host without ftpfw rules: {restore} --noflush"
     tables = [line for table in Table for line in _render_table(ruleset, table)]
-    body = tables or [f"# The policy has no {ruleset.family} clients: no rules."]
+    body = tables or [f"# The policy asks nothing of {ruleset.family}: no rules."]
     return "\n".join([head, *(f"# {note}" for note in notes), *body]) + "\n"
 
 
@@ -116,7 +129,10 @@ def hook_rule(hook: Hook) -> XtRule:
 
 
 def parse_rule(text: str) -> XtRule:
-    """The rule in a line of iptables-save, without its ``-A chain``."""
+    """The rule in a line of iptables-save, without its ``-A chain``.
+
+    ValueError where it is none: a quote that does not end, an option that lacks its name.
+    """
     basics: list[Option] = []
     matches: list[tuple[str, list[Option]]] = []
     target: tuple[str, list[Option]] | None = None
@@ -127,14 +143,16 @@ def parse_rule(text: str) -> XtRule:
             inverted = True
             continue
         if word == "-m":
-            matches.append((next(words), []))
+            matches.append((_named(word, words), []))
             options = matches[-1][1]
         elif word in {"-j", "-g"}:
             goto = word == "-g"
-            target = (next(words), [])
+            target = (_named(word, words), [])
             options = target[1]
         elif word in _BASICS or word.startswith("--"):
             options.append(Option(word, (), inverted))
+        elif not options:
+            raise ValueError(f"{word!r} is no option's value in {text!r}")
         else:
             last = options[-1]
             options[-1] = Option(last.name, (*last.values, word), last.inverted)
@@ -145,6 +163,14 @@ def parse_rule(text: str) -> XtRule:
         Extension(target[0], tuple(target[1])) if target else None,
         goto,
     )
+
+
+def _named(option: str, words: Iterator[str]) -> str:
+    """The extension's or chain's name that follows ``option``."""
+    name = next(words, None)
+    if name is None:
+        raise ValueError(f"{option} names nothing")
+    return name
 
 
 def _render_table(ruleset: RuleSet, table: Table) -> Iterator[str]:
@@ -185,18 +211,31 @@ def _basics(match: Match, family: Family) -> Iterator[Option]:
 
 
 def _matches(match: Match, family: Family) -> Iterator[Extension]:
-    if match.dport:
-        assert match.protocol is Protocol.TCP, "ports are TCP's"
-        yield Extension("tcp", (Option("--dport", (_ports(match.dport),)),))
+    if tcp := tuple(_tcp(match)):
+        assert match.protocol is Protocol.TCP, "ports and flags are TCP's"
+        yield Extension("tcp", tcp)
+    if match.connmark is not None:
+        yield Extension(
+            "connmark", (Option("--mark", (f"{match.connmark:#x}/{match.connmark:#x}",)),)
+        )
     if conntrack := tuple(_conntrack(match)):
         yield Extension("conntrack", conntrack)
     if match.share:
         yield Extension("cluster", tuple(_cluster(match.share)))
     if match.helper:
         yield Extension("helper", (Option("--helper", (match.helper,)),))
-    if match.carries_data:
+    if match.text:
         assert match.protocol is Protocol.TCP, "the program has TCP's header in mind"
-        yield Extension("bpf", (Option("--bytecode", (CARRIES_DATA[family],)),))
+        yield Extension("bpf", (Option("--bytecode", (PROGRAM[match.text, family],)),))
+
+
+def _tcp(match: Match) -> Iterator[Option]:
+    if match.sport:
+        yield Option("--sport", (_ports(match.sport),))
+    if match.dport:
+        yield Option("--dport", (_ports(match.dport),))
+    if match.syn:
+        yield Option("--tcp-flags", ("FIN,SYN,RST,ACK", "SYN"))
 
 
 def _conntrack(match: Match) -> Iterator[Option]:
@@ -207,6 +246,8 @@ def _conntrack(match: Match) -> Iterator[Option]:
         yield Option("--ctproto", (_PROTOCOL_NUMBER[match.tracked_protocol],))
     if match.orig_source and match.orig_source.prefixlen:
         yield Option("--ctorigsrc", (_network_or_host(match.orig_source),))
+    if match.orig_destination and match.orig_destination.prefixlen:
+        yield Option("--ctorigdst", (_network_or_host(match.orig_destination),))
     if match.orig_dport:
         yield Option("--ctorigdstport", (_ports(match.orig_dport),))
     if match.direction is not None:
@@ -221,27 +262,27 @@ def _cluster(share: Share) -> Iterator[Option]:
 
 
 def _target(action: Action) -> Extension:
-    options: tuple[Option, ...] = ()
+    if isinstance(action, Jump):
+        return Extension(action.chain)
+    return Extension(_TARGET[type(action)], tuple(_target_options(action)))
+
+
+def _target_options(action: Action) -> Iterator[Option]:
     match action:
-        case Accept():
-            name = "ACCEPT"
-        case Drop():
-            name = "DROP"
-        case AttachHelper(helper):
-            name, options = "CT", (Option("--helper", (helper,)),)
+        case AttachHelper(helper, zone):
+            yield Option("--helper", (helper,))
+            if zone:
+                yield Option("--zone", (str(zone),))
+        case SetZone(zone):
+            yield Option("--zone", (str(zone),))
         case Queue(number, bypass):
-            name = "NFQUEUE"
-            fail_open = (Option("--queue-bypass"),) if bypass else ()
-            options = (Option("--queue-num", (str(number),)), *fail_open)
-        case Masquerade():
-            name = "MASQUERADE"
+            yield Option("--queue-num", (str(number),))
+            if bypass:
+                yield Option("--queue-bypass")
         case SourceNat(to):
-            name, options = "SNAT", (Option("--to-source", (str(to),)),)
-        case Jump(chain):
-            name = chain
-        case _:
-            assert_never(action)
-    return Extension(name, options)
+            yield Option("--to-source", (str(to),))
+        case DestinationNat(to):
+            yield Option("--to-destination", (str(to),))
 
 
 def _ports(ports: PortRange) -> str:

@@ -64,7 +64,7 @@ def parse_save(text: str) -> dict[str, SavedTable]:
     tables: dict[str, SavedTable] = {}
     policies: dict[str, str] = {}
     rules: dict[str, tuple[str, ...]] = {}
-    for line in text.splitlines():
+    for line in text.split("\n"):  # splitlines() would cut at a form feed in a comment too
         word, _, rest = line.partition(" ")
         if line.startswith("*"):
             policies, rules = {}, {}
@@ -120,7 +120,10 @@ def _hooks(saved: SavedTable) -> Iterator[Place]:
 
 
 def _jumps_to_us(rule: str) -> bool:
-    target = parse_rule(rule).target
+    try:
+        target = parse_rule(rule).target
+    except ValueError:  # somebody's comment has a line end in it; none of our hooks does
+        return False
     return target is not None and target.name.startswith(PREFIX)
 
 

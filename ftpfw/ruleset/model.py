@@ -42,7 +42,9 @@ class Builtin(StrEnum):
     """The hooks' chains (NF_INET_*)."""
 
     PREROUTING = "PREROUTING"
+    INPUT = "INPUT"
     FORWARD = "FORWARD"
+    OUTPUT = "OUTPUT"
     POSTROUTING = "POSTROUTING"
 
 
@@ -87,14 +89,22 @@ class Share:
     of: int
 
 
+class Text(Enum):
+    """What a TCP segment's payload looks like (see ``ftpfw.ruleset.bpf``)."""
+
+    SOME = auto()  # at least one byte
+    UNCLEAR = auto()  # anything but the whole line of an FTP control connection in clear text
+
+
 @dataclass(frozen=True, slots=True)
 class Match:
     """What a packet must be, all of it at once; None and False ask nothing.
 
-    ``orig_source`` and ``orig_dport`` are of the tracked connection's original tuple,
-    ``tracked_protocol`` is that connection's protocol, which differs from the packet's
-    for ICMP errors. ``helper`` matches *data* connections, by the helper of their master.
-    ``carries_data``: TCP with at least one byte of payload.
+    ``orig_source``, ``orig_destination`` and ``orig_dport`` are of the tracked connection's
+    original tuple, ``tracked_protocol`` is that connection's protocol, which differs from the
+    packet's for ICMP errors. ``connmark`` is a bit that its mark has. ``helper`` matches *data*
+    connections, by the helper of their master. ``syn``: the segment that opens a connection
+    (SYN alone of FIN, SYN, RST, ACK). ``text``: what the TCP segment says.
     """
 
     in_interface: str | None = None
@@ -102,15 +112,19 @@ class Match:
     source: IPv4Network | IPv6Network | None = None
     destination: IPv4Network | IPv6Network | None = None
     protocol: Protocol | None = None
+    sport: PortRange | None = None
     dport: PortRange | None = None
+    syn: bool = False
+    connmark: int | None = None
     states: State = ANY_STATE
     tracked_protocol: Protocol | None = None
     orig_source: IPv4Network | IPv6Network | None = None
+    orig_destination: IPv4Network | IPv6Network | None = None
     orig_dport: PortRange | None = None
     direction: Direction | None = None
     share: Share | None = None
     helper: str | None = None
-    carries_data: bool = False
+    text: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +138,23 @@ class Drop:
 
 
 @dataclass(frozen=True, slots=True)
+class Return:
+    """Back to the chain that jumped here."""
+
+
+@dataclass(frozen=True, slots=True)
 class AttachHelper:
-    """New connections get the conntrack helper ``name``."""
+    """New connections get the conntrack helper ``name``, in the conntrack zone ``zone``."""
 
     name: str
+    zone: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SetZone:
+    """The packet is looked up in the conntrack zone ``zone``, unless one was set before."""
+
+    zone: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +181,31 @@ class SourceNat:
 
 
 @dataclass(frozen=True, slots=True)
+class DestinationNat:
+    """Destination NAT to a fixed address, the port unchanged."""
+
+    to: IPv4Address | IPv6Address
+
+
+@dataclass(frozen=True, slots=True)
 class Jump:
     """To a chain of the same table."""
 
     chain: str
 
 
-Action = Accept | Drop | AttachHelper | Queue | Masquerade | SourceNat | Jump
+Action = (
+    Accept
+    | Drop
+    | Return
+    | AttachHelper
+    | SetZone
+    | Queue
+    | Masquerade
+    | SourceNat
+    | DestinationNat
+    | Jump
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,7 @@ from __future__ import annotations
 import subprocess
 from contextlib import AbstractContextManager, nullcontext
 from socket import AF_INET, AF_INET6
-
-from pyroute2.nftables.main import NFTables
+from typing import Any
 
 from ftpfw.ruleset.firewall import run_program, save_tables
 from ftpfw.ruleset.live import NOTE_CHAIN, Part, SavedTable
@@ -86,9 +85,16 @@ def _noted(wanted: Part, notes: tuple[str, ...], present: set[str]) -> Part:
     return Part(chains, wanted.hooks)
 
 
+def _nftables(family: Family) -> Any:
+    """A socket on nf_tables; only who changes rules waits a third of a start for the library."""
+    from pyroute2.nftables.main import NFTables  # noqa: PLC0415
+
+    return NFTables(nfgen_family=_AF[family])
+
+
 def _chains(family: Family, table: Table) -> set[str]:
     """The chains that the kernel has in a table."""
-    with NFTables(nfgen_family=_AF[family]) as kernel:
+    with _nftables(family) as kernel:
         return {
             chain.get_attr("NFTA_CHAIN_NAME")
             for chain in kernel.get_chains()
@@ -97,7 +103,7 @@ def _chains(family: Family, table: Table) -> set[str]:
 
 
 def _drop_unused(family: Family, table: Table) -> None:
-    with NFTables(nfgen_family=_AF[family]) as kernel:
+    with _nftables(family) as kernel:
         for one in kernel.get_tables():
             if one.get_attr("NFTA_TABLE_NAME") == table and not one.get_attr("NFTA_TABLE_USE"):
                 kernel.table("del", name=str(table))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
+from ftpfw.ftp.checks import COMPAT, Checks
 from ftpfw.ruleset.toml_lines import KeyPath, Source
 
 Address = IPv4Address | IPv6Address
@@ -38,34 +39,63 @@ class OnCrash(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The interfaces, and how clients' addresses are translated on the way out."""
+    """The interfaces, and how clients' addresses are translated on the way out.
+
+    No interface inside: a host that is client or server itself. Neither ``masquerade`` nor
+    ``snat_to``: addresses stay as they are. ``zone`` is the conntrack zone of everything that
+    arrives on these interfaces.
+    """
 
     inside: tuple[str, ...]
     outside: str
     masquerade: bool = False
     snat_to: Address | None = None
+    zone: int = 0
+
+
+OPAQUE_MARK = 0x40000000
+"""A bit that other programs seldom take: kube-proxy and Docker stay in the lower half."""
 
 
 @dataclass(frozen=True, slots=True)
 class Helper:
-    """How control connections are inspected. ``queue`` is the range of queue numbers."""
+    """How control connections are inspected. ``queue`` is the range of queue numbers.
+
+    ``mark`` is the one bit of the connmark that says that a control connection has turned to
+    TLS. ``pending``, ``expectations_per_client`` and ``denied_verbs`` (upper case) are what
+    ``checks`` measure by. ``transfer_log`` and ``xferlog`` are absolute paths; ``metrics`` is
+    ``address:port`` of this host, or the absolute path of a socket file.
+    """
 
     backend: Backend = Backend.AUTO
     ports: tuple[int, ...] = (21,)
     queue: range = range(1)
     on_crash: OnCrash = OnCrash.OPEN
+    checks: Checks = field(default_factory=lambda: COMPAT)
+    denied_verbs: tuple[str, ...] = ()
+    pending: int = 16
+    expectations_per_client: int = 64
+    mark: int = OPAQUE_MARK
+    transfer_log: str | None = None
+    xferlog: str | None = None
+    metrics: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """Inside networks whose hosts may reach FTP servers outside."""
+    """Inside networks whose hosts may reach FTP servers outside; ``this_host`` may too."""
 
     allow: tuple[Network, ...] = ()
+    this_host: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """An inside server that is reachable from outside as ``public``."""
+    """A server that is reachable from outside as ``public``.
+
+    Where ``public`` is its own ``address`` nothing is translated: the server is routed, or it
+    runs on this host. ``passive_ports`` are what FTPS may use, and all may with no helper.
+    """
 
     address: Address
     public: Address

@@ -7,9 +7,8 @@ order mark, which editors on Windows write, says nothing and is skipped.
 
 Refused, always with file, line and the mend: what cannot be meant (a network with host
 bits, a range written backwards, networks that overlap), what netfilter cannot do
-(``cthelper`` with ``on_crash = "closed"``), what would read differently to different
-programs (interface names with a wildcard), and what ftpfw does not do yet but somebody
-would rely on (``checks`` other than ``"compat"``).
+(``cthelper`` with ``on_crash = "closed"``) and what would read differently to different
+programs (interface names with a wildcard).
 """
 
 from __future__ import annotations
@@ -31,7 +30,10 @@ from typing import Any, Literal
 import msgspec
 
 from ftpfw.errors import PolicyError
+from ftpfw.ftp.checks import COMPAT, STRICT, Action, Check, Checks
+from ftpfw.ftp.session import MAX_PENDING
 from ftpfw.ruleset.policy import (
+    OPAQUE_MARK,
     Address,
     Backend,
     Clients,
@@ -45,6 +47,8 @@ from ftpfw.ruleset.policy import (
 )
 from ftpfw.ruleset.toml_lines import KeyPath, Source, locate_keys
 
+BASES = {"compat": COMPAT, "strict": STRICT}
+
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -53,6 +57,7 @@ class _RawGateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outside: str
     masquerade: bool = False
     snat_to: str | None = None
+    zone: int = 0
 
 
 class _RawHelper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,16 +65,24 @@ class _RawHelper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ports: tuple[int, ...] = (21,)
     queue: str = "0"
     on_crash: OnCrash = OnCrash.OPEN
-    checks: Literal["compat", "strict"] | dict[str, Any] = "compat"
+    checks: Literal["compat", "strict"] | dict[str, str] = "compat"
+    denied_verbs: tuple[str, ...] = ()
+    pending: int = 16
+    expectations_per_client: int = 64
+    mark: int = OPAQUE_MARK
+    transfer_log: str | None = None
+    xferlog: str | None = None
+    metrics: str | None = None
 
 
 class _RawClients(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allow: tuple[str, ...] = ()
+    this_host: bool = False
 
 
 class _RawServer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: str
-    public: str
+    public: str | None = None
     port: int = 21
     passive_ports: str | None = None
 
@@ -81,7 +94,7 @@ class _RawPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     server: tuple[_RawServer, ...] = ()
 
 
-_SECTIONS: dict[str, type[msgspec.Struct]] = {
+SECTIONS: dict[str, type[msgspec.Struct]] = {
     "gateway": _RawGateway,
     "helper": _RawHelper,
     "clients": _RawClients,
@@ -97,11 +110,20 @@ _EXAMPLES = {
     "outside": 'outside = "eth0"',
     "masquerade": "masquerade = true",
     "snat_to": 'snat_to = "203.0.113.1"',
+    "zone": "zone = 1",
     "backend": 'backend = "auto"',
     "ports": "ports = [21]",
     "queue": 'queue = "0"',
     "on_crash": 'on_crash = "open"',
-    "checks": 'checks = "compat"',
+    "checks": 'checks = "strict", or { foreign-address = "drop" }',
+    "denied_verbs": 'denied_verbs = ["SITE"]',
+    "pending": "pending = 16",
+    "expectations_per_client": "expectations_per_client = 64",
+    "mark": "mark = 0x40000000",
+    "transfer_log": 'transfer_log = "/var/log/ftpfw/transfers.json"',
+    "xferlog": 'xferlog = "/var/log/ftpfw/xferlog"',
+    "metrics": 'metrics = "127.0.0.1:9921", or "/run/ftpfw/metrics.sock"',
+    "this_host": "this_host = true",
     "allow": 'allow = ["10.0.1.0/24"]',
     "address": 'address = "10.0.2.10"',
     "public": 'public = "203.0.113.1"',
@@ -128,12 +150,12 @@ def read_policy(text: str, file: str) -> Policy:
     """
     text = text.removeprefix(BYTE_ORDER_MARK)
     document = _parse_toml(text, file)
-    source = Source(file, locate_keys(text))
+    source = Source(file, locate_keys(text), text)
     raw = _convert(document, source)
     return Policy(
         gateway=_gateway(raw.gateway, source),
         helper=_helper(raw.helper, source),
-        clients=Clients(_networks(raw.clients.allow, source)),
+        clients=Clients(_networks(raw.clients.allow, source), raw.clients.this_host),
         servers=_servers(raw.server, source),
         source=source,
     )
@@ -145,7 +167,10 @@ def _parse_toml(text: str, file: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a limit of Python's
         what, line = _split_toml_error(str(error), text)
         raise PolicyError(
-            f"not valid TOML: {what}", file=file, line=line, mend="see https://toml.io/en/v1.0.0"
+            f"not valid TOML: {what}",
+            file=file,
+            line=line,
+            mend='text stands in "quotes", a yes is true; https://toml.io/en/v1.0.0',
         ) from None
 
 
@@ -162,18 +187,24 @@ def _convert(document: dict[str, Any], source: Source) -> _RawPolicy:
     try:
         return msgspec.convert(document, _RawPolicy)
     except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at ")
+        what, place = _split_shape_error(str(error))
         raise _shape_error(what, _parse_place(place), source) from None
+
+
+def _split_shape_error(message: str) -> tuple[str, str]:
+    """What msgspec said and its place, which comes last: the user's keys may look like one."""
+    place = re.search(rf" - at `(\$\.(?:{'|'.join(SECTIONS)})(?=[.[`])[^`]*)`\Z", message)
+    return (message[: place.start()], place[1]) if place else (message, "")
 
 
 def _parse_place(place: str) -> KeyPath:
     """The path msgspec writes as ```$.clients.allow[1]```; an unnamed key ``[...]`` is left out."""
-    parts = re.findall(r"\.([^.\[`]+)|\[(\d+)\]", place)
+    parts = re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", place)
     return tuple(name or int(index) for name, index in parts)
 
 
 def _shape_error(what: str, path: KeyPath, source: Source) -> PolicyError:
-    if unknown := re.match(r"Object contains unknown field `(.+)`", what):
+    if unknown := re.fullmatch(r"Object contains unknown field `(.*)`", what, re.DOTALL):
         return _unknown_key(unknown[1], path, source)
     if missing := re.match(r"Object missing required field `(.+)`", what):
         return _missing_key(missing[1], path, source)
@@ -183,7 +214,7 @@ def _shape_error(what: str, path: KeyPath, source: Source) -> PolicyError:
 
 
 def _unknown_key(key: str, path: KeyPath, source: Source) -> PolicyError:
-    struct = _SECTIONS[str(path[0])] if path else _RawPolicy
+    struct = SECTIONS[str(path[0])] if path else _RawPolicy
     known = [field.name for field in msgspec.structs.fields(struct)]
     near = get_close_matches(key, known, n=1)
     mend = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
@@ -202,7 +233,7 @@ def _enum_values(path: KeyPath) -> str:
         return f"one of {', '.join(Backend)}"
     if path[-1] == "on_crash":
         return f"one of {', '.join(OnCrash)}"
-    return 'checks = "compat"'
+    return "compat, strict, or a table of checks"
 
 
 def _example(path: KeyPath) -> str:
@@ -221,8 +252,6 @@ def _plain_words(what: str) -> str:
 
 
 def _gateway(raw: _RawGateway, source: Source) -> Gateway:
-    if not raw.inside:
-        raise source.error(("gateway", "inside"), "names no interface", mend='inside = ["eth1"]')
     for index, name in enumerate(raw.inside):
         _check_interface(name, ("gateway", "inside", index), source)
         if name in raw.inside[:index]:
@@ -233,7 +262,10 @@ def _gateway(raw: _RawGateway, source: Source) -> Gateway:
         what = f"{raw.outside} is an inside interface too"
         mend = "leave it out of inside, or name the other interface here"
         raise source.error(("gateway", "outside"), what, mend=mend)
-    return Gateway(raw.inside, raw.outside, raw.masquerade, _snat_to(raw, source))
+    if not 0 <= raw.zone <= 65535:
+        what = f"{raw.zone} is no conntrack zone"
+        raise source.error(("gateway", "zone"), what, mend="0 to 65535")
+    return Gateway(raw.inside, raw.outside, raw.masquerade, _snat_to(raw, source), raw.zone)
 
 
 def _check_interface(name: str, path: KeyPath, source: Source) -> None:
@@ -311,17 +343,88 @@ def _helper(raw: _RawHelper, source: Source) -> Helper:
     if not raw.ports:
         raise source.error(("helper", "ports"), "names no port", mend="ports = [21]")
     queue = _range(raw.queue, ("helper", "queue"), source, lowest=0)
-    _refuse_strict(raw, source)
-    helper = Helper(raw.backend, raw.ports, queue, raw.on_crash)
+    helper = Helper(
+        raw.backend,
+        raw.ports,
+        queue,
+        raw.on_crash,
+        _checks(raw.checks, source),
+        _denied_verbs(raw.denied_verbs, source),
+        _number(raw.pending, ("helper", "pending"), source, MAX_PENDING),
+        _number(raw.expectations_per_client, ("helper", "expectations_per_client"), source, 65535),
+        _mark(raw.mark, source),
+        _log_path(raw.transfer_log, ("helper", "transfer_log"), source),
+        _log_path(raw.xferlog, ("helper", "xferlog"), source),
+        _metrics(raw.metrics, source),
+    )
     if raw.backend is Backend.CTHELPER:
         require_cthelper_can(helper, source)
     return helper
 
 
-def _refuse_strict(raw: _RawHelper, source: Source) -> None:
-    if raw.checks != "compat":
-        what = "strict checks are not supported yet"
-        raise source.error(("helper", "checks"), what, mend='checks = "compat"')
+def _checks(raw: str | dict[str, str], source: Source) -> Checks:
+    """``compat``, ``strict``, or one of them (``base``, else compat) with changes."""
+    path: KeyPath = ("helper", "checks")
+    if isinstance(raw, str):
+        return BASES[raw]
+    changes = dict(raw)
+    base = changes.pop("base", "compat")
+    if base not in BASES:
+        raise source.error((*path, "base"), f"no such value {base!r}", mend="compat or strict")
+    checks = dict(BASES[base])
+    for name, action in changes.items():
+        if name not in set(Check):
+            near = get_close_matches(name, list(Check), n=1)
+            mend = f"did you mean {near[0]}?" if near else f"one of {', '.join(Check)}"
+            raise source.error((*path, name), "no such check", mend=mend)
+        if action not in set(Action):
+            what = f"no such action {action!r}"
+            raise source.error((*path, name), what, mend=f"one of {', '.join(Action)}")
+        checks[Check(name)] = Action(action)
+    return checks
+
+
+def _denied_verbs(raw: tuple[str, ...], source: Source) -> tuple[str, ...]:
+    for index, verb in enumerate(raw):
+        if not re.fullmatch(r"[A-Za-z]{3,4}", verb):
+            path: KeyPath = ("helper", "denied_verbs", index)
+            raise source.error(path, f"{verb!r} is no verb", mend='as in "SITE" or "DELE"')
+    return tuple(verb.upper() for verb in raw)
+
+
+def _number(number: int, path: KeyPath, source: Source, highest: int) -> int:
+    if not 1 <= number <= highest:
+        raise source.error(path, f"{number} is out of range", mend=f"1 to {highest}")
+    return number
+
+
+def _mark(mark: int, source: Source) -> int:
+    if not 0 < mark < 1 << 32 or mark.bit_count() != 1:
+        what = f"{mark:#x} is not one bit of a connmark"
+        raise source.error(("helper", "mark"), what, mend=f"mark = {OPAQUE_MARK:#x}")
+    return mark
+
+
+def _log_path(text: str | None, path: KeyPath, source: Source) -> str | None:
+    if text is not None and not text.startswith("/"):
+        what = f"{text!r} is no absolute path"
+        raise source.error(path, what, mend=_EXAMPLES[str(path[-1])])
+    return text
+
+
+def _metrics(text: str | None, source: Source) -> str | None:
+    """A socket file's path, or an address and port of this host: metrics are not for others."""
+    if text is None or text.startswith("/"):
+        return text
+    host, _, port = text.rpartition(":")
+    try:
+        local = ip_address(host.strip("[]")).is_loopback and 1 <= int(port) <= 65535
+    except ValueError:
+        local = False
+    if not local:
+        what = f"{text!r} is neither a loopback address and port nor an absolute path"
+        raise source.error(("helper", "metrics"), what, mend=_EXAMPLES["metrics"])
+    return text
 
 
 def _check_port(port: int, path: KeyPath, source: Source) -> None:
@@ -354,7 +457,9 @@ def _servers(raw: tuple[_RawServer, ...], source: Source) -> tuple[Server, ...]:
 def _server(raw: _RawServer, index: int, source: Source) -> Server:
     path: KeyPath = ("server", index)
     address = _address(raw.address, (*path, "address"), source)
-    public = _address(raw.public, (*path, "public"), source)
+    public = address
+    if raw.public is not None:
+        public = _address(raw.public, (*path, "public"), source)
     if address.version != public.version:
         what = f"{public} and {address} are of different IP versions"
         mend = f"an IPv{address.version} address, as the server's own is"
@@ -362,7 +467,8 @@ def _server(raw: _RawServer, index: int, source: Source) -> Server:
     _check_port(raw.port, (*path, "port"), source)
     if raw.passive_ports is None:
         return Server(address, public, raw.port)
-    passive = _range(raw.passive_ports, (*path, "passive_ports"), source, lowest=1)
+    # Data connections to privileged ports are never accepted, whoever expects them.
+    passive = _range(raw.passive_ports, (*path, "passive_ports"), source, lowest=1024)
     if raw.port in passive:
         what = f"holds the control port {raw.port}"
         mend = 'a range without it, such as "50000-50100"'

@@ -35,10 +35,11 @@ _SCALAR = re.compile(r"[^,\]}#\n]+")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file's name and where its keys stand; makes the errors that name them."""
+    """A file's name and text, and where its keys stand; makes the errors that name them."""
 
     file: str
     lines: Mapping[KeyPath, int]
+    text: str = field(default="", repr=False)
 
     def line(self, path: KeyPath) -> int:
         """The line of ``path``, or of the nearest thing around it: of the file, at last."""

@@ -1,8 +1,10 @@
 """One direction of a TCP stream, put back in order (RFC 9293 3.10.7.4), within bounds.
 
 The first copy of a byte wins: a retransmission with other bytes in it cannot change
-what was read, whichever copy the receiver keeps. Bounded in bytes, in holes and in how far a
-sequence number may be off, so that a peer cannot make the firewall keep more.
+what was read. Which copy the receiver keeps is another matter (it may never have got the first):
+a stream that remembers tells how a segment reads with the first copies in it (`Stream.as_read`).
+Bounded in bytes, in holes and in how far a sequence number may be off, so that a peer cannot
+make the firewall keep more.
 """
 
 from __future__ import annotations
@@ -28,10 +30,11 @@ class Stream:
     """Reads segments in any order; gives each byte once, in order.
 
     ``start_seq`` is the sequence number of the first byte, ``limit`` how many bytes
-    a segment may lie ahead or behind, and so how many are kept.
+    a segment may lie ahead or behind, and so how many are kept. ``remembering``: as many of
+    those that were read are kept too.
     """
 
-    __slots__ = ("_limit", "_pieces", "_position", "_start_seq")
+    __slots__ = ("_limit", "_pieces", "_position", "_said", "_start_seq", "remembering")
 
     def __init__(self, start_seq: int, limit: int = 65536) -> None:
         self._start_seq = start_seq
@@ -40,6 +43,8 @@ class Stream:
         self._position = 0
         # Bytes ahead of the position: sorted by start, each with a hole before it.
         self._pieces: list[tuple[int, bytes]] = []
+        self.remembering = False
+        self._said = b""
 
     @property
     def next(self) -> int:
@@ -77,11 +82,23 @@ class Stream:
     def pass_over(self, length: int) -> None:
         """Count ``length`` bytes that came in order and need no reading; no gap may be open."""
         self._position += length
+        self._said = b""
+
+    def as_read(self, seq: int, payload: bytes) -> bytes:
+        """A segment's payload with what is known of these bytes already in their place."""
+        start = self._position + distance(self.next, seq)
+        read = bytearray(payload)
+        for at, data in ((self._position - len(self._said), self._said), *self._pieces):
+            first, last = max(at, start), min(at + len(data), start + len(payload))
+            if first < last:
+                read[first - start : last - start] = data[first - at : last - at]
+        return bytes(read)
 
     def skip_gap(self) -> bytes:
         """Give up the first hole; return the bytes that wait behind it."""
         if self._pieces:
             self._position = self._pieces[0][0]
+            self._said = b""
         return self._advance()
 
     def _with(self, start: int, data: bytes) -> list[tuple[int, bytes]]:
@@ -100,6 +117,7 @@ class Stream:
             return b""
         _, data = self._pieces.pop(0)
         self._position += len(data)
+        self._said = (self._said + data)[-self._limit :] if self.remembering else b""
         return data
 
 

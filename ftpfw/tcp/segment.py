@@ -45,6 +45,9 @@ _WALKED = frozenset((_IPPROTO_HOPOPTS, _IPPROTO_ROUTING, _IPPROTO_DSTOPTS))
 _MAX_EXTENSION_HEADERS = 8
 
 
+NOT_TCP: Final = "not TCP"
+
+
 class SegmentError(PeerError):
     """Bytes that are not a whole TCP segment over IP; ``reason`` is short and stable."""
 
@@ -132,7 +135,7 @@ def _parse_ipv4(packet: bytes) -> tuple[bytes, bytes, int, int]:
     if fragment & _MORE_FRAGMENTS_OR_OFFSET:
         raise SegmentError("fragment")
     if protocol != _IPPROTO_TCP:
-        raise SegmentError("not TCP")
+        raise SegmentError(NOT_TCP)
     return src, dst, header, end
 
 
@@ -165,7 +168,7 @@ def _walk_extension_headers(packet: bytes, protocol: int, end: int) -> int:
         return position
     if protocol == _IPPROTO_FRAGMENT:
         raise SegmentError("fragment")
-    raise SegmentError("too many extension headers" if protocol in _WALKED else "not TCP")
+    raise SegmentError("too many extension headers" if protocol in _WALKED else NOT_TCP)
 
 
 def _set_ip_length(headers: bytearray, segment: Segment, total: int) -> None:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
 
 from .netns import Namespaces, require_program, require_root, run
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Helpers are registered for the whole host: tests with one of ours take turns."""
+    for item in items:
+        if "cthelper" in item.name:
+            item.add_marker(pytest.mark.xdist_group("cthelper"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +35,9 @@ class GatewayNet:
     server: str
 
 
-@pytest.fixture
-def namespaces() -> Iterator[Namespaces]:
+@contextmanager
+def made_namespaces() -> Iterator[Namespaces]:
+    """Namespaces for as long as they are needed: a test, or all of a module's."""
     require_root()
     require_program("ip")
     made = Namespaces()
@@ -38,7 +48,18 @@ def namespaces() -> Iterator[Namespaces]:
 
 
 @pytest.fixture
+def namespaces() -> Iterator[Namespaces]:
+    with made_namespaces() as made:
+        yield made
+
+
+@pytest.fixture
 def gateway_net(namespaces: Namespaces) -> GatewayNet:
+    return joined(namespaces)
+
+
+def joined(namespaces: Namespaces) -> GatewayNet:
+    """One more such network; they know nothing of each other."""
     net = GatewayNet(*(namespaces.create(role) for role in ("client", "gateway", "server")))
     namespaces.link(net.client, "eth0", net.gateway, "in0")
     namespaces.link(net.gateway, "out0", net.server, "eth0")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
@@ -20,9 +20,11 @@ from ftpfw.conntrack.model import (
     ExpectNat,
     SeqAdj,
     Status,
+    TcpState,
     Tuple,
 )
 from ftpfw.errors import KernelError
+from tests.unit.table import table
 
 from .conftest import GatewayNet
 from .netns import inside, require_program, run
@@ -172,7 +174,8 @@ def test_expectation_comes_back_with_every_field(gateway: Gateway) -> None:
     (listed,) = gateway.ct.list_expectations()
     assert replace(listed, id=0, timeout=300, mask=exp.mask) == replace(exp, helper="sane")
     assert listed.mask == replace(exp.mask, dst=b"\xff" * len(exp.mask.dst))
-    assert gateway.ct.list_expectations(gateway.family.number) == [listed]
+    of_family = gateway.ct.list_expectations(gateway.family.number)
+    assert [exp.id for exp in of_family] == [listed.id]
 
 
 def test_policy_of_the_helper_sets_the_time_to_live(gateway: Gateway) -> None:
@@ -268,6 +271,68 @@ def test_adjustment_of_an_unknown_connection_is_refused(gateway: Gateway) -> Non
     assert errno_of(refusal) == "ENOENT"
 
 
+def test_bits_of_a_mark_are_set_and_the_others_stay(gateway: Gateway) -> None:
+    master = gateway.control_connection()
+    for mark, mask in [(0xF0, 0xFF), (0x0F, 0x18), (0, 0x20)]:
+        gateway.ct.set_mark(master, mark, mask)
+    found = gateway.ct.get(master)
+    assert found is not None
+    assert found.mark == 0xC8
+
+
+def test_time_to_live_is_set(gateway: Gateway) -> None:
+    master = gateway.control_connection()
+    gateway.ct.set_timeout(master, 1000)
+    found = gateway.ct.get(master)
+    assert found is not None
+    assert 0 < found.timeout <= 1000
+
+
+CHANGES = [
+    ("mark", lambda ct, tuple_: ct.set_mark(tuple_, 1, 1)),
+    ("timeout", lambda ct, tuple_: ct.set_timeout(tuple_, 1)),
+]
+
+
+@pytest.mark.parametrize("change", **table(CHANGES))
+def test_change_of_an_unknown_connection_makes_none(
+    gateway: Gateway, change: Callable[[Ctnetlink, Tuple], None]
+) -> None:
+    unknown = Tuple(gateway.client, 1, gateway.server, 21)
+    with pytest.raises(KernelError, match="has ended or was never tracked") as refusal:
+        change(gateway.ct, unknown)
+    assert errno_of(refusal) == "ENOENT"
+    assert gateway.ct.get(unknown) is None
+
+
+def test_connections_are_listed_by_mark_and_by_status(gateway: Gateway) -> None:
+    plain, marked = gateway.control_connection(), gateway.control_connection()
+    gateway.ct.set_mark(marked, 0x40000000, 0x40000000)
+    found = {one.original: one for one in gateway.ct.list_conntracks(gateway.family.number)}
+    assert {*found} == {plain, marked}
+    opaque = gateway.ct.list_conntracks(mark=0x40000000, mask=0x40000000)
+    assert [one.original for one in opaque] == [marked]
+    assert gateway.ct.list_conntracks(status=Status.EXPECTED) == []
+
+
+def test_data_connection_tells_its_master_and_what_it_carried(gateway: Gateway) -> None:
+    run(gateway.net.gateway, "sysctl", "-qw", "net.netfilter.nf_conntrack_acct=1")
+    master = gateway.control_connection()
+    gateway.ct.add_expectation(gateway.passive(master))
+    gateway.listen(gateway.net.server, gateway.family.server, PASSIVE_PORT)
+    to = (gateway.family.server, PASSIVE_PORT)
+    data = gateway.connect(gateway.net.client, to, (gateway.family.client, 0))
+    (found,) = gateway.ct.list_conntracks(status=Status.EXPECTED)
+    assert found.original == Tuple(
+        gateway.client, data.getsockname()[1], gateway.server, PASSIVE_PORT
+    )
+    assert (found.master, found.tcp_state) == (master, TcpState.ESTABLISHED)
+    assert found.counters is not None
+    assert [counters.packets for counters in found.counters] == [2, 1], "a handshake"
+    (control,) = (one for one in gateway.ct.list_conntracks() if one.original == master)
+    assert control.master is None
+
+
 def test_connection_without_a_helper_can_expect_nothing(bare: Gateway) -> None:
     before_the_rule = bare.control_connection()
     bare.attach_helper()
@@ -328,8 +393,12 @@ def test_zone_is_part_of_the_key(bare: Gateway) -> None:
     bare.rule("-t", "raw", "-A", "PREROUTING", *answers)
     master = bare.control_connection()
     assert bare.ct.get(master) is None
-    found = bare.ct.get(master, zone=5)
+    with inside(bare.net.gateway, lambda: Ctnetlink(5)) as zone_5:
+        found = zone_5.get(master)
+        listed = zone_5.list_conntracks()
     assert found is not None
+    assert [one.id for one in listed] == [found.id]
+    assert bare.ct.list_conntracks() == []
     assert (found.helper, found.zone) == ("sane", 5)
     exp = replace(bare.active(master), zone=5)
     bare.ct.add_expectation(exp)

@@ -107,8 +107,22 @@ class Gateway:
         ]
         return found
 
+    def helper_pid(self) -> int:
+        return int((self.state / "ftpfw.pid").read_text())
+
+    def hang_up(self) -> None:
+        """Send SIGHUP to a helper that `load` started, and wait until it has been heeded."""
+        ready = self.state / "ready.sock"
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+            listener.bind(str(ready))
+            listener.settimeout(PATIENCE)
+            os.kill(self.helper_pid(), signal.SIGHUP)
+            while listener.recv(4096) != b"READY=1":
+                pass
+        ready.unlink()
+
     def kill_helper(self) -> None:
-        pid = int((self.state / "ftpfw.pid").read_text())
+        pid = self.helper_pid()
         descriptor = os.pidfd_open(pid)
         os.kill(pid, signal.SIGKILL)
         assert select.select([descriptor], [], [], PATIENCE)[0]
@@ -138,10 +152,17 @@ class Gateway:
 def gateway(
     request: pytest.FixtureRequest, gateway_net: GatewayNet, tmp_path: Path
 ) -> Iterator[Gateway]:
+    with standing_gateway(request.param, gateway_net, tmp_path) as here:
+        yield here
+
+
+@contextmanager
+def standing_gateway(backend: str, net: GatewayNet, directory: Path) -> Iterator[Gateway]:
+    """A gateway host on which nothing is loaded yet, and nothing is left at the end."""
     require_program("iptables-legacy", "iptables-nft", "nft")
-    if request.param == "cthelper" and not cthelper.available():
+    if backend == "cthelper" and not cthelper.available():
         pytest.skip("needs the kernel module nfnetlink_cthelper")
-    here = Gateway(gateway_net, tmp_path, request.param)
+    here = Gateway(net, directory, backend)
     try:
         yield here
     finally:

@@ -18,7 +18,7 @@ from ftpfw.conntrack.model import Direction, Expectation, ExpectNat, Tuple
 from ftpfw.ruleset.apply import apply
 from ftpfw.ruleset.compile import compile_policy
 from ftpfw.ruleset.model import Family
-from ftpfw.ruleset.policy import Backend
+from ftpfw.ruleset.policy import OPAQUE_MARK, Backend
 from ftpfw.ruleset.policy_file import read_policy
 
 from .conftest import GatewayNet
@@ -209,6 +209,60 @@ def test_only_control_connections_of_clients_are_queued(gateway: Gateway) -> Non
     gateway.rules.iptables("-I FORWARD -p tcp -j ACCEPT", gateway.at.family)
     talk(*gateway.session(2121), lines=1)
     assert gateway.queued() == 0
+
+
+def test_what_has_turned_to_tls_is_queued_only_where_it_looks_like_text(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    near, far = gateway.session()
+    gateway.ct.set_mark(gateway.master(near), OPAQUE_MARK, OPAQUE_MARK)
+    for speaker, listener in ((near, far), (far, near)):
+        for text, queued in ((b"\x17\x03\x03\x00\x20" + bytes(32), 0), (b"NOOP\r\n", 1)):
+            before = gateway.queued()
+            speaker.sendall(text)
+            assert listener.recv(100) == text
+            assert gateway.queued() - before == queued
+
+
+def test_another_bit_of_the_connmark_says_nothing(gateway: Gateway) -> None:
+    gateway.apply(Backend.BORROWED)
+    near, far = gateway.session()
+    gateway.ct.set_mark(gateway.master(near), 1, 1)
+    near.sendall(bytes(5))
+    assert far.recv(100) == bytes(5)
+    assert gateway.queued() == 1
+
+
+def published(at: Addresses) -> str:
+    """The client as a server that is published."""
+    address = f'address = "{at.client}"\npublic = "{at.outside}"'
+    return f'[[server]]\n{address}\npassive_ports = "50000-50009"\n'
+
+
+def test_openers_to_passive_ports_are_queued_and_pass_where_nobody_listens(
+    gateway: Gateway,
+) -> None:
+    gateway.apply(Backend.BORROWED, published(gateway.at))
+    listener = gateway.listen(gateway.net.client, gateway.at.client, CONTROL)
+    near = gateway.connect(gateway.net.server, gateway.at.outside, CONTROL, PATIENCE)
+    far, _ = listener.accept()
+    with far:
+        far.settimeout(PATIENCE)
+        talk(near, far, 1)
+    part = "-i out0 -p tcp -m tcp --dport 50000:50009"
+    assert gateway.packets("ftpfw-raw", part) == 0
+    for port in (49999, 50000, 50009, 50010):
+        with pytest.raises(ConnectionRefusedError):  # it is the gateway's own port
+            gateway.connect(gateway.net.server, gateway.at.outside, port, PATIENCE)
+    assert gateway.packets("ftpfw-raw", part) == 2
+
+
+def test_an_invalid_segment_for_a_published_server_gets_no_reset(gateway: Gateway) -> None:
+    """NAT leaves it alone, so it is for the gateway, whose TCP knows no such connection."""
+    gateway.apply(Backend.BORROWED, published(gateway.at))
+    segment = TCP(sport=40021, dport=CONTROL, flags="SF")
+    ip = IP if gateway.at.family is Family.IPV4 else IPv6
+    gateway.send(gateway.net.server, ip(src=gateway.at.server, dst=gateway.at.outside) / segment)
+    assert gateway.packets("ftpfw-input", "-i out0 -p tcp", "--ctstate INVALID -j DROP") == 1
 
 
 @pytest.mark.parametrize("backend", [Backend.BORROWED, Backend.KERNEL, Backend.NONE])

@@ -13,14 +13,16 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ftpfw"
 
-LAYERS = ["errors", "ftp", "tcp", "conntrack", "ruleset", "helper", "lab", "cli"]
+LAYERS = ["errors", "ftp", "tcp", "conntrack", "ruleset", "helper", "capture", "lab", "cli"]
 """Each may import those before it."""
 
 SHELLS = {
     "__main__",
+    "capture.reader",
     "cli",
     "conntrack.client",
     "conntrack.cthelper",
+    "conntrack.events",
     "conntrack.nfsocket",
     "helper.backends",
     "helper.control",
@@ -28,10 +30,19 @@ SHELLS = {
     "helper.daemon",
     "helper.doctor",
     "helper.eventloop",
+    "helper.keeper",
+    "helper.landlock",
+    "helper.logfile",
+    "helper.metrics_server",
     "helper.notify",
     "helper.processes",
+    "helper.privileges",
     "helper.queue",
+    "helper.reload",
     "helper.state",
+    "helper.transfer_file",
+    "helper.transfer_log",
+    "helper.watchdog",
     "helper.worker",
     "lab.bench",
     "lab.clients",
@@ -54,14 +65,20 @@ SHELLS = {
 # load, rules and labs need of each other, the command line hands over, or is.
 EDGES = {
     ("helper.backends", "conntrack.cthelper"),
+    ("helper.daemon", "conntrack.client"),
     ("helper.daemon", "conntrack.cthelper"),
     ("helper.doctor", "conntrack.client"),
+    ("helper.keeper", "conntrack.client"),
+    ("helper.keeper", "conntrack.events"),
+    ("helper.transfer_log", "conntrack.client"),
+    ("helper.transfer_log", "conntrack.events"),
     ("helper.worker", "conntrack.client"),
     ("helper.worker", "conntrack.cthelper"),
 }
 
 WITHOUT_EFFECTS = {
     "__future__",
+    "bisect",
     "collections",
     "collections.abc",
     "dataclasses",
@@ -69,13 +86,16 @@ WITHOUT_EFFECTS = {
     "enum",
     "errno",
     "functools",
+    "html",
     "ipaddress",
     "itertools",
+    "json",
     "re",
     "shlex",
     "statistics",
     "struct",
     "tomllib",
+    "types",
     "typing",
 }
 """What the core may use of the standard library: it computes, and does nothing else."""
@@ -84,6 +104,7 @@ PARTS_WITHOUT_EFFECTS = {
     "codecs": {"BOM_UTF8"},
     "os": {"strerror"},
     "random": {"Random"},  # of which the core is handed one
+    "time": {"asctime", "gmtime", "strftime", "struct_time"},  # of a time that is given
     "socket": {"AF_INET", "AF_INET6", "AF_UNSPEC"},
 }
 """Modules with effects, and what of them the core may use all the same."""
@@ -197,7 +218,9 @@ def test_only_the_command_line_prints(name: str) -> None:
 
 def test_what_is_installed_is_what_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {requirement.partition(">")[0] for requirement in project["dependencies"]}
+    declared = {
+        requirement.partition(">")[0].replace("-", "_") for requirement in project["dependencies"]
+    }
     tops = {package(module) for name in MODULES for module, _ in imported(name)}
     others = tops - {"ftpfw"} - sys.stdlib_module_names
     assert declared == others

@@ -89,7 +89,14 @@ def test_status_of_nothing(state: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert f"nothing is loaded here (no state in {state})" in capsys.readouterr().out
     assert run("status", "--json") == 1
     report = json.loads(capsys.readouterr().out)
-    assert report == {"loaded": False, "helper_running": False, "drift": 0, "helper": None}
+    assert report == {
+        "loaded": False,
+        "helper_running": False,
+        "drift": 0,
+        "helper": None,
+        "total": None,
+        "expectations": [],
+    }
 
 
 def examined(usable: bool) -> tuple[list[doctor.Finding], list[Offer]]:

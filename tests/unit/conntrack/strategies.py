@@ -9,6 +9,7 @@ from ftpfw.conntrack.model import Direction, Expectation, ExpectFlag, ExpectNat,
 ports = st.integers(0, 0xFFFF)
 u16 = st.integers(0, 0xFFFF)
 u32 = st.integers(0, 0xFFFFFFFF)
+u64 = st.integers(0, (1 << 64) - 1)
 s32 = st.integers(-0x80000000, 0x7FFFFFFF)
 address_sizes = st.sampled_from([4, 16])
 directions = st.sampled_from(Direction)

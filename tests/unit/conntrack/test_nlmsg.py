@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import struct
 
 import pytest
 from hypothesis import given
@@ -97,6 +98,14 @@ def test_cut_acknowledgement_is_refused(message: Message) -> None:
 def test_payload_shorter_than_its_nfgenmsg_is_refused() -> None:
     with pytest.raises(WireError, match="nfgenmsg"):
         attributes_of(b"\2\0")
+
+
+@pytest.mark.parametrize(
+    "number", [1, -4096, -(2**31)], ids=["positive", "past MAX_ERRNO", "lowest"]
+)
+def test_an_error_number_that_is_none_is_refused(number: int) -> None:
+    with pytest.raises(WireError, match=str(number)):
+        unpack_ack(Message(NLMSG_ERROR, 0, 1, struct.pack("=i", number)))
 
 
 @given(st.binary(max_size=120))

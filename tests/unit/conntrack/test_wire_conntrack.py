@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from ipaddress import ip_address
+from socket import AF_INET, AF_INET6
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftpfw.conntrack.model import Conntrack, Direction, SeqAdj, Status, Tuple
+from ftpfw.conntrack.model import (
+    Conntrack,
+    Counters,
+    Direction,
+    SeqAdj,
+    Status,
+    TcpState,
+    Tuple,
+)
 from ftpfw.conntrack.nla import (
+    Attributes,
     WireError,
     pack_attribute,
     pack_be16,
@@ -19,24 +30,39 @@ from ftpfw.conntrack.nla import (
     pack_string,
     pack_u8,
     unpack_attributes,
+    unpack_be32,
 )
-from ftpfw.conntrack.nlmsg import attributes_of, split_messages
+from ftpfw.conntrack.nlmsg import Flag, attributes_of, split_messages
 from ftpfw.conntrack.wire_conntrack import (
+    CTA_COUNTERS_BYTES,
+    CTA_COUNTERS_ORIG,
+    CTA_COUNTERS_PACKETS,
+    CTA_COUNTERS_REPLY,
     CTA_HELP,
     CTA_HELP_NAME,
     CTA_ID,
     CTA_MARK,
+    CTA_MARK_MASK,
+    CTA_PROTOINFO,
+    CTA_PROTOINFO_TCP,
+    CTA_PROTOINFO_TCP_STATE,
     CTA_SEQ_ADJ_ORIG,
     CTA_SEQ_ADJ_REPLY,
     CTA_STATUS,
+    CTA_STATUS_MASK,
     CTA_TIMEOUT,
+    CTA_TUPLE_MASTER,
     CTA_TUPLE_ORIG,
     CTA_TUPLE_REPLY,
     CTA_ZONE,
     CtMessage,
+    Wanted,
     pack_get_conntrack,
+    pack_list_conntracks,
     pack_seqadj,
+    pack_set_mark,
     pack_set_seqadj,
+    pack_set_timeout,
     unpack_conntrack,
     unpack_seqadj,
 )
@@ -49,7 +75,8 @@ from ftpfw.conntrack.wire_tuple import (
     unpack_tuple,
 )
 
-from .strategies import directions, names, seqadjs, tuples, u16, u32
+from ..table import table
+from .strategies import directions, names, seqadjs, tuples, u16, u32, u64
 
 CLIENT, SERVER, OUTSIDE = (
     ip_address(text).packed for text in ("10.77.1.10", "192.0.2.10", "192.0.2.1")
@@ -62,6 +89,7 @@ MASQUERADED = Conntrack(
     timeout=432000,
     helper="sane",
     seqadj=(SeqAdj(0xEE6B2800, 0, 3), None),
+    tcp_state=TcpState.ESTABLISHED,
 )
 # The answer of Linux 6.18 to a GET, on a little-endian machine.
 MASQUERADED_BYTES = bytes.fromhex(
@@ -100,10 +128,25 @@ def pack_conntrack(conntrack: Conntrack) -> bytes:
     for kind, adj in zip((CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY), conntrack.seqadj, strict=True):
         if adj is not None:
             attributes.append(pack_seqadj(kind, adj))
+    if conntrack.master is not None:
+        attributes.append(pack_tuple(CTA_TUPLE_MASTER, conntrack.master))
+    if conntrack.counters is not None:
+        kinds = (CTA_COUNTERS_ORIG, CTA_COUNTERS_REPLY)
+        attributes += map(pack_counters, kinds, conntrack.counters)
+    if conntrack.tcp_state is not None:
+        state = pack_u8(CTA_PROTOINFO_TCP_STATE, conntrack.tcp_state)
+        attributes.append(pack_nested(CTA_PROTOINFO, pack_nested(CTA_PROTOINFO_TCP, state)))
     return bytes(4) + b"".join(attributes)
 
 
+def pack_counters(kind: int, counters: Counters) -> bytes:
+    packets = pack_attribute(CTA_COUNTERS_PACKETS, counters.packets.to_bytes(8, "big"))
+    bytes_ = pack_attribute(CTA_COUNTERS_BYTES, counters.bytes.to_bytes(8, "big"))
+    return pack_nested(kind, packets, bytes_)
+
+
 adjusting = st.none() | seqadjs.filter(lambda adj: adj != SeqAdj(0, 0, 0))
+counters = st.builds(Counters, u64, u64)
 conntracks = st.builds(
     Conntrack,
     id=u32,
@@ -115,6 +158,9 @@ conntracks = st.builds(
     timeout=u32,
     helper=st.none() | names,
     seqadj=st.tuples(adjusting, adjusting),
+    master=st.none() | tuples,
+    counters=st.none() | st.tuples(counters, counters),
+    tcp_state=st.none() | st.sampled_from(TcpState),
 )
 
 
@@ -132,14 +178,88 @@ def test_conntrack_comes_back(conntrack: Conntrack) -> None:
     assert unpack_conntrack(pack_conntrack(conntrack)) == conntrack
 
 
+def changed(request: bytes) -> Attributes:
+    """The attributes of a request that changes a conntrack and must make none."""
+    (message,) = split_messages(request)
+    assert message.type == CtMessage.NEW
+    assert not message.flags & Flag.CREATE
+    return unpack_attributes(attributes_of(message.payload))
+
+
+@given(tuples, u16, u32, u32, u32)
+def test_mark_request_says_what_was_asked(
+    original: Tuple, zone: int, mark: int, mask: int, seq: int
+) -> None:
+    found = changed(pack_set_mark(original, zone, mark, mask, seq))
+    assert unpack_tuple(found[CTA_TUPLE_ORIG]) == original
+    assert (CTA_ZONE in found) == bool(zone)
+    told, under = unpack_be32(found[CTA_MARK]), unpack_be32(found[CTA_MARK_MASK])
+    before = ~mark & 0xFFFFFFFF
+    after = before & ~under ^ told  # ctnetlink_change_mark
+    assert after & mask == mark & mask
+    assert after & ~mask == before & ~mask
+
+
+@given(tuples, u16, u32, u32)
+def test_timeout_request_says_what_was_asked(
+    original: Tuple, zone: int, seconds: int, seq: int
+) -> None:
+    found = changed(pack_set_timeout(original, zone, seconds, seq))
+    assert unpack_tuple(found[CTA_TUPLE_ORIG]) == original
+    assert unpack_be32(found[CTA_TIMEOUT]) == seconds
+
+
+FILTERS = [
+    ("everything", Wanted(), {}),
+    ("a zone", Wanted(zone=5), {CTA_ZONE: 5}),
+    ("a mark", Wanted(mark=0xFF, mask=0x1F), {CTA_MARK: 0x1F, CTA_MARK_MASK: 0x1F}),
+    ("no mark", Wanted(mask=0x10), {CTA_MARK: 0, CTA_MARK_MASK: 0x10}),
+    ("a status", Wanted(status=Status.EXPECTED), {CTA_STATUS: 1, CTA_STATUS_MASK: 1}),
+]
+
+
+@pytest.mark.parametrize(("wanted", "filters"), **table(FILTERS))
+def test_list_request_has_the_filters_that_are_needed(
+    wanted: Wanted, filters: dict[int, int]
+) -> None:
+    (message,) = split_messages(pack_list_conntracks(wanted, 7))
+    assert (message.type, message.flags) == (CtMessage.GET, Flag.REQUEST | Flag.DUMP)
+    found = unpack_attributes(attributes_of(message.payload))
+    assert {kind: int.from_bytes(value, "big") for kind, value in found.items()} == filters
+
+
+ONE = replace(MASQUERADED, mark=0x41, zone=5, status=Status.EXPECTED | Status.ASSURED)
+MATCHES = [
+    ("its zone", Wanted(zone=5), True),
+    ("another zone", Wanted(), False),
+    ("its family", Wanted(AF_INET, zone=5), True),
+    ("the other family", Wanted(AF_INET6, zone=5), False),
+    ("its bit of the mark", Wanted(zone=5, mark=0x40, mask=0x40), True),
+    ("the bit cleared", Wanted(zone=5, mask=0x40), False),
+    ("a bit that is not set", Wanted(zone=5, mark=2, mask=2), False),
+    ("its status", Wanted(zone=5, status=Status.EXPECTED), True),
+    ("one status of two", Wanted(zone=5, status=Status.EXPECTED | Status.DYING), False),
+]
+
+
+@pytest.mark.parametrize(("wanted", "is_in"), **table(MATCHES))
+def test_what_is_wanted_is_checked_again(wanted: Wanted, is_in: bool) -> None:
+    assert (ONE in wanted) == is_in
+
+
+def test_unknown_state_of_tcp_is_refused() -> None:
+    state = pack_u8(CTA_PROTOINFO_TCP_STATE, 99)
+    told = pack_nested(CTA_PROTOINFO, pack_nested(CTA_PROTOINFO_TCP, state))
+    with pytest.raises(WireError, match="99, no state of TCP"):
+        unpack_conntrack(pack_conntrack(replace(MASQUERADED, tcp_state=None)) + told)
+
+
 @given(tuples, u16, directions, seqadjs, u32)
 def test_seqadj_request_says_what_was_asked(
     original: Tuple, zone: int, direction: Direction, adj: SeqAdj, seq: int
 ) -> None:
-    (message,) = split_messages(pack_set_seqadj(original, zone, direction, adj, seq))
-    found = unpack_attributes(attributes_of(message.payload))
+    found = changed(pack_set_seqadj(original, zone, direction, adj, seq))
     kind = (CTA_SEQ_ADJ_ORIG, CTA_SEQ_ADJ_REPLY)[direction]
-    assert (message.type, message.seq) == (CtMessage.NEW, seq)
     assert unpack_tuple(found[CTA_TUPLE_ORIG]) == original
     assert unpack_seqadj(found[kind]) == adj
     assert (CTA_ZONE in found) == bool(zone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_without_nfqueue_no_inspector_can_run(
 ) -> None:
     monkeypatch.setattr(backends, "NFQUEUE_PROC", tmp_path / "nfnetlink_queue")
     monkeypatch.setattr(shutil, "which", lambda _: None)
-    monkeypatch.setattr(backends, "has_net_admin", lambda: True)
+    monkeypatch.setattr(backends, "has_capability", lambda _: True)
     monkeypatch.setattr(backends, "_can_unshare", lambda: False)
     found = {offer.backend: offer for offer in backends.offers()}
     assert not found[Backend.BORROWED].usable
@@ -85,8 +86,26 @@ def test_without_nfqueue_no_inspector_can_run(
 
 
 def test_without_the_capability_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backends, "has_net_admin", lambda: False)
+    monkeypatch.setattr(backends, "has_capability", lambda _: False)
     offer = next(offer for offer in backends.offers() if offer.backend is Backend.KERNEL)
     assert not offer.usable
     assert "CAP_NET_ADMIN" in offer.why
     assert "sudo" in offer.mend
+
+
+@pytest.mark.parametrize(
+    ("user", "loaded", "usable"),
+    [(0, False, True), (1000, True, True), (1000, False, False)],
+    ids=["root's rules will load it", "loaded by root's rules", "not what root took"],
+)
+def test_where_nothing_can_be_tried(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, user: int, loaded: bool, usable: bool
+) -> None:
+    monkeypatch.setattr(backends, "has_capability", lambda _: True)
+    monkeypatch.setattr(backends, "_can_unshare", lambda: False)
+    monkeypatch.setattr(backends, "LOADED_MODULES", tmp_path)
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    if loaded:
+        (tmp_path / "nf_conntrack_ftp").mkdir()
+    offers = {offer.backend: offer for offer in backends.offers()}
+    assert offers[Backend.KERNEL].usable is usable

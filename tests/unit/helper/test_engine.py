@@ -12,6 +12,7 @@ from ftpfw.conntrack.model import Conntrack, Direction, SeqAdj
 from ftpfw.helper import engine
 from ftpfw.helper.commands import HELD_BACK, UNCHANGED, Accept, NoteKind
 from ftpfw.helper.flow import key_of
+from ftpfw.helper.holding import HOLD_SECONDS
 from ftpfw.tcp.segment import FIN, parse_segment
 
 from .world import (
@@ -178,7 +179,7 @@ def test_an_ack_that_never_comes_lets_the_line_go_unrewritten() -> None:
     world.client(PORT)
     again = b"PORT 10,77,1,10,156,65\r\n"
     assert world.client(again) == b"PORT "
-    world.now += engine.HOLD_SECONDS + 1
+    world.now += HOLD_SECONDS + 1
     assert world.segment(Direction.ORIGINAL, ISN + len(PORT), again) == again
     assert len(world.kernel.expectations) == 1
     assert world.noted()[-1] == (NoteKind.HOLD_GIVEN_UP, "")
@@ -301,7 +302,7 @@ def test_bytes_that_never_come_are_given_up() -> None:
 def test_a_hold_ends_after_its_time() -> None:
     world = World(MASQUERADED)
     assert world.client(b"PORT 10,77") == b"PORT "
-    world.now += engine.HOLD_SECONDS + 1
+    world.now += HOLD_SECONDS + 1
     assert world.client(b",1") == b"10,77,1"
     assert world.client(b",10,156,64\r\n") == b",10,156,64\r\n"
     assert world.kernel.done == []
@@ -384,11 +385,20 @@ def test_reused_ports_begin_a_new_flow() -> None:
     assert (NoteKind.RESYNCHRONISED, "out of window") in world.noted()
 
 
-def test_a_syn_begins_a_new_flow() -> None:
+def test_a_syn_may_begin_a_new_connection() -> None:
     world = World(MASQUERADED)
     world.client(b"PORT 10,77")
     world.inspect(packet(ORIGINAL, b"", seq=ISN + 900, flags="S"))
-    assert len(world.engine.flows) == 0
+    world.kernel.conntrack = replace(MASQUERADED, id=2)
+    assert world.segment(Direction.ORIGINAL, ISN + 901, PORT) == PORT_OUT
+    assert [flow.conntrack.id for flow in world.engine.flows] == [2]
+
+
+def test_a_stray_syn_changes_nothing() -> None:
+    world = World(MASQUERADED)
+    world.client(b"PORT 10,77")
+    world.inspect(packet(ORIGINAL, b"", seq=ISN + 900, flags="S"))
+    assert world.client(b",1,10,156,64\r\n") == PORT_OUT.removeprefix(b"PORT ")
 
 
 def test_after_nat_the_same_segment_has_the_inverse_addresses() -> None:
@@ -405,6 +415,24 @@ def test_junk_is_counted_and_passes() -> None:
     assert world.inspect(b"\x00" * 60) == UNCHANGED
     assert world.inspect(b"") == UNCHANGED
     assert [kind for kind, _ in world.noted()] == [NoteKind.NOT_A_SEGMENT] * 2
+
+
+def test_flows_that_have_ended_make_room_for_those_that_live(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A client that has itself forgotten would have the rest of a reply read as a reply."""
+    monkeypatch.setattr(engine, "FLOWS", 8)
+    monkeypatch.setattr(engine, "CROWD", 4)
+    world = World(PUBLISHED)
+    world.server(b'257 "/')
+    for port in range(50000, 50100):
+        tuple_ = replace(PUBLISHED.original, sport=port)
+        stranger = replace(PUBLISHED, original=tuple_, reply=tuple_.inverted(), id=port)
+        world.kernel.conntrack, world.kernel.living = stranger, [PUBLISHED]
+        world.inspect(packet(tuple_.inverted(), b"220 Hello\r\n"))
+    world.kernel.conntrack = PUBLISHED
+    world.server(b'227 (10,77,1,10,21,56)" created\r\n')
+    assert world.kernel.expectations == []
 
 
 def test_flows_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ftpfw.helper.notify import READY, listening, notify
+from ftpfw.helper.notify import READY, listening, notify, reloading
 
 PATIENCE = 5.0
 
@@ -23,12 +23,15 @@ def test_ready_is_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert not path.exists()
 
 
-def test_another_message_is_not_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_messages_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "ready.sock"
     monkeypatch.setenv("NOTIFY_SOCKET", str(path))
     with listening(path) as ready:
-        notify(b"STATUS=starting")
-        assert not ready(os.getpid(), PATIENCE)
+        notify(reloading())
+        assert not ready(os.getpid(), 0.1)
+        notify(reloading())
+        notify(READY)
+        assert ready(os.getpid(), PATIENCE)
 
 
 def test_the_end_of_the_process_ends_the_wait(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftpfw.conntrack.model import Conntrack, Direction
+from ftpfw.helper.settings import Settings
 
 from .world import ISN, MASQUERADED, PUBLISHED, ROUTED, World
 
@@ -23,21 +24,29 @@ PIECES = [
     b"229 (|||40002|)\r\n",
     b"22",
     b"9-\r\n",
+    b"USER anonymous\r\n",
+    b"AUTH TLS\r\n",
+    b"auth ssl\r\n",
+    b"234 Go on\r\n",
+    b"534 No\r\n",
+    b"\x16\x03\x01 a record\r\n",
     b"\xff\xf4\xf2",
     b"x" * 5000,
     b"\n",
 ]
 
-said = st.lists(
-    st.tuples(
-        st.sampled_from(Direction), st.lists(st.sampled_from(PIECES), min_size=1, max_size=3)
-    ),
-    max_size=12,
-)
+
+def talks(pieces: list[bytes]) -> st.SearchStrategy[list[tuple[Direction, list[bytes]]]]:
+    segment = st.lists(st.sampled_from(pieces), min_size=1, max_size=3)
+    return st.lists(st.tuples(st.sampled_from(Direction), segment), max_size=12)
+
+
+WITHOUT_AUTH = [piece for piece in PIECES if not piece.lower().startswith(b"auth")]
+"""Who reads every line knows better which of several commands a reply answers."""
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.sampled_from([ROUTED, MASQUERADED, PUBLISHED]), said, st.integers(0, 3))
+@given(st.sampled_from([ROUTED, MASQUERADED, PUBLISHED]), talks(PIECES), st.integers(0, 3))
 def test_reading_everything_decides_the_same(
     conntrack: Conntrack, talk: list[tuple[Direction, list[bytes]]], repeats: int
 ) -> None:
@@ -51,6 +60,25 @@ def test_reading_everything_decides_the_same(
         seq[direction] += len(payload)
     assert quick.noted() == thorough.noted()
     assert quick.kernel.done == thorough.kernel.done
+    assert [flow.user for flow in quick.engine.flows] == [
+        flow.user for flow in thorough.engine.flows
+    ]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([ROUTED, MASQUERADED, PUBLISHED]), talks(WITHOUT_AUTH))
+def test_a_transfer_log_changes_no_decision(
+    conntrack: Conntrack, talk: list[tuple[Direction, list[bytes]]]
+) -> None:
+    dull, attentive = World(conntrack), World(conntrack, Settings(transfers=True))
+    seq = dict.fromkeys(Direction, ISN)
+    for direction, pieces in talk:
+        payload = b"".join(pieces)
+        raw = dull.raw(direction, seq[direction], payload)
+        assert dull.inspect(raw) == attentive.inspect(raw)
+        seq[direction] += len(payload)
+    assert dull.noted() == attentive.noted()
+    assert dull.kernel.done == attentive.kernel.done
 
 
 def test_most_of_a_session_is_passed_over() -> None:

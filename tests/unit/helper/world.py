@@ -11,11 +11,20 @@ from typing import Any
 from scapy.layers.inet import IP, TCP
 from scapy.layers.inet6 import IPv6
 
-from ftpfw.conntrack.model import Conntrack, Direction, Expectation, SeqAdj, Status, Tuple
+from ftpfw.conntrack.model import (
+    NO_STATUS,
+    Conntrack,
+    Direction,
+    Expectation,
+    SeqAdj,
+    Status,
+    Tuple,
+)
 from ftpfw.errors import KernelError
-from ftpfw.helper.commands import UNCHANGED, Accept, Drop, Note, NoteKind, Verdict
+from ftpfw.helper.commands import UNCHANGED, Accept, Drop, Note, NoteKind, Transfer, Verdict
 from ftpfw.helper.driver import drive
-from ftpfw.helper.engine import Engine
+from ftpfw.helper.engine import DEFAULTS, Engine
+from ftpfw.helper.settings import Settings
 from ftpfw.tcp.segment import parse_segment, rebuild
 
 ISN = 1000
@@ -50,23 +59,30 @@ def packet(tuple_: Tuple, payload: bytes, seq: int = ISN, flags: str = "PA") -> 
     """A segment of that tuple, with good lengths and checksums."""
     ip = IP if len(tuple_.src) == 4 else IPv6
     source, destination = str(ip_address(tuple_.src)), str(ip_address(tuple_.dst))
-    tcp = TCP(sport=tuple_.sport, dport=tuple_.dport, seq=seq, ack=1, flags=flags)
+    tcp = TCP(sport=tuple_.sport, dport=tuple_.dport, seq=seq, ack=ISN, flags=flags)
     return bytes(ip(src=source, dst=destination) / tcp / payload)
 
 
 @dataclass
 class FakeKernel:
-    """One conntrack entry; ``clashes`` are destination ports that another master expects."""
+    """One conntrack entry; ``clashes`` are destination ports that another master expects.
+
+    ``others`` are entries that are only listed, ``living`` those that are only read.
+    """
 
     conntrack: Conntrack | None
     clashes: set[int] = field(default_factory=set)
     refuse: dict[str, int] = field(default_factory=dict)
     expectations: list[Expectation] = field(default_factory=list)
     done: list[str] = field(default_factory=list)
+    others: list[Conntrack] = field(default_factory=list)
+    living: list[Conntrack] = field(default_factory=list)
+    reads: int = 0
 
     def get(self, tuple_: Tuple) -> Conntrack | None:
-        ct = self.conntrack
-        return ct if ct is not None and tuple_ in (ct.original, ct.reply) else None
+        self.reads += 1
+        every = [one for one in (self.conntrack, *self.living) if one is not None]
+        return next((one for one in every if tuple_ in (one.original, one.reply)), None)
 
     def add_expectation(self, expectation: Expectation) -> None:
         self._refuse("expect")
@@ -95,6 +111,24 @@ class FakeKernel:
             f"{seqadj.offset_before:+} {seqadj.offset_after:+}"
         )
 
+    def set_mark(self, original: Tuple, mark: int, mask: int) -> None:
+        self._refuse("mark")
+        assert self.conntrack is not None
+        assert original == self.conntrack.original
+        self.conntrack = replace(self.conntrack, mark=(self.conntrack.mark & ~mask) | mark)
+        self.done.append(f"mark {mark:#x}/{mask:#x}")
+
+    def list_conntracks(
+        self, family: int, *, mark: int = 0, mask: int = 0, status: Status = NO_STATUS
+    ) -> list[Conntrack]:
+        self.done.append("list conntracks")
+        every = [one for one in (self.conntrack, *self.others) if one is not None]
+        return [
+            one
+            for one in every
+            if one.original.family == family and one.mark & mask == mark and status in one.status
+        ]
+
     def _refuse(self, what: str) -> None:
         if what in self.refuse:
             raise KernelError(what, self.refuse[what])
@@ -103,10 +137,16 @@ class FakeKernel:
 class World:
     """An engine with its kernel; ``client`` and ``server`` are what either side sends."""
 
-    def __init__(self, conntrack: Conntrack | None = MASQUERADED, **kernel: Any) -> None:
+    def __init__(
+        self,
+        conntrack: Conntrack | None = MASQUERADED,
+        settings: Settings = DEFAULTS,
+        **kernel: Any,
+    ) -> None:
         self.kernel = FakeKernel(conntrack, **kernel)
-        self.engine = Engine("sane", after_nat=False, random=Random(7))
+        self.engine = Engine("sane", after_nat=False, random=Random(7), settings=settings)
         self.notes: list[Note] = []
+        self.transfers: list[Transfer] = []
         self.now = 0.0
         self.seq = {Direction.ORIGINAL: ISN, Direction.REPLY: ISN}
         home = conntrack or ROUTED
@@ -121,10 +161,10 @@ class World:
     def read(self, raw: bytes, *, after_nat: bool = False) -> Verdict:
         """Have the engine read a packet, however dull it is."""
         walk = self.engine.inspect(raw, after_nat=after_nat, now=self.now)
-        return drive(walk, self.kernel, self.notes.append)
+        return drive(walk, self.kernel, self.notes.append, self.transfers.append)
 
     def segment(
-        self, direction: Direction, seq: int, payload: bytes, ack: int = 1
+        self, direction: Direction, seq: int, payload: bytes, ack: int = ISN
     ) -> bytes | Verdict:
         """Put a segment through; the payload that leaves, or the verdict that stops it."""
         verdict = self.inspect(self.raw(direction, seq, payload, ack))
@@ -137,13 +177,13 @@ class World:
                 return parse_segment(changed).payload
         raise AssertionError(verdict)
 
-    def raw(self, direction: Direction, seq: int, payload: bytes, ack: int = 1) -> bytes:
+    def raw(self, direction: Direction, seq: int, payload: bytes, ack: int = ISN) -> bytes:
         template = bytearray(self._templates[direction])
         at = parse_segment(bytes(template)).tcp_offset + 8
         template[at : at + 4] = ack.to_bytes(4)
         return rebuild(bytes(template), parse_segment(bytes(template)), payload, seq)
 
-    def say(self, direction: Direction, payload: bytes, ack: int = 1) -> bytes | Verdict:
+    def say(self, direction: Direction, payload: bytes, ack: int = ISN) -> bytes | Verdict:
         """Send the next bytes of one side's stream."""
         seq = self.seq[direction]
         self.seq[direction] = seq + len(payload)
@@ -152,8 +192,10 @@ class World:
     def client(self, payload: bytes) -> bytes | Verdict:
         return self.say(Direction.ORIGINAL, payload)
 
-    def server(self, payload: bytes, ack: int = 1) -> bytes | Verdict:
+    def server(self, payload: bytes, ack: int = ISN) -> bytes | Verdict:
         return self.say(Direction.REPLY, payload, ack)
 
     def noted(self) -> list[tuple[NoteKind, str]]:
-        return [(note.kind, note.reason) for note in self.notes]
+        """What the engine noted; the kernel's refusals are the driver's to note."""
+        notes = [note for note in self.notes if note.kind is not NoteKind.KERNEL_ERROR]
+        return [(note.kind, note.reason) for note in notes]

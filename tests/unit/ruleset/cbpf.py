@@ -29,12 +29,25 @@ def _step(op: int, k: int, a: int, x: int, packet: bytes) -> tuple[int, int, boo
         return a, 4 * (packet[k] & 0xF), None
     if op == 0x07:  # tax
         return a, a, None
-    if op in (0x15, 0x2D):  # jeq #k, jgt x
-        return a, x, a == k if op == 0x15 else a > x
-    loads = {0x30: 0, 0x50: x}  # ldb [k], ldb [x+k]
+    jumps = {0x15: a == k, 0x25: a > k, 0x35: a >= k, 0x2D: a > x}  # jeq, jgt, jge #k, jgt x
+    if op in jumps:
+        return a, x, jumps[op]
+    loads = {0x30: (k, 1), 0x28: (k, 2), 0x50: (x + k, 1), 0x48: (x + k, 2)}  # ldb, ldh [k], [x+k]
     if op in loads:
-        return packet[loads[op] + k], x, None
-    if op == 0x28:  # ldh [k]
-        return packet[k] << 8 | packet[k + 1], x, None
-    arithmetic = {0x54: a & k, 0x74: a >> (k & 31), 0x0C: a + x}  # and #k, rsh #k, add x
-    return arithmetic[op], x, None
+        at, size = loads[op]
+        return int.from_bytes(_whole(packet[at : at + size], size)), x, None
+    arithmetic = {
+        0x54: a & k,  # and #k
+        0x74: a >> (k & 31),  # rsh #k
+        0x0C: a + x,  # add x
+        0x04: a + k,  # add #k
+        0x1C: a - x,  # sub x
+        0x14: a - k,  # sub #k
+    }
+    return arithmetic[op] & 0xFFFFFFFF, x, None
+
+
+def _whole(loaded: bytes, size: int) -> bytes:
+    if len(loaded) < size:
+        raise IndexError
+    return loaded

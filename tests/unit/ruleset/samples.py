@@ -1,11 +1,14 @@
 """The sample policies of rules/, and small policies made from them."""
 
+from contextlib import suppress
 from pathlib import Path
 
+from ftpfw.errors import PolicyError
 from ftpfw.ruleset.compile import compile_policy, families
+from ftpfw.ruleset.expressible import require_expressible
 from ftpfw.ruleset.iptables import render_save
 from ftpfw.ruleset.model import Family, RuleSet
-from ftpfw.ruleset.policy import Backend, OnCrash, Policy
+from ftpfw.ruleset.policy import Backend, Policy
 from ftpfw.ruleset.policy_file import read_policy
 
 RULES = Path(__file__).parents[3] / "rules"
@@ -28,13 +31,14 @@ def sample(name: str) -> Policy:
 
 
 def backends(policy: Policy) -> list[Backend]:
-    """Those the policy can be compiled for: cthelper fails open and has one queue."""
-    demanding = policy.helper.on_crash is OnCrash.CLOSED or len(policy.helper.queue) > 1
-    return [
-        backend
-        for backend in Backend
-        if backend is not Backend.AUTO and not (demanding and backend is Backend.CTHELPER)
-    ]
+    """Those the policy can be compiled for."""
+    possible = []
+    for backend in Backend:
+        with suppress(PolicyError):
+            require_expressible(policy, backend)
+            possible.append(backend)
+    possible.remove(Backend.AUTO)
+    return possible
 
 
 NAMES = sorted(path.stem for path in RULES.glob("*.toml"))

@@ -13,8 +13,9 @@ from scapy.layers.inet6 import (
 )
 from scapy.packet import Packet
 
-from ftpfw.ruleset.bpf import CARRIES_DATA
-from ftpfw.ruleset.model import Family
+from ftpfw.ftp.cleartext import looks_clear
+from ftpfw.ruleset.bpf import PROGRAM
+from ftpfw.ruleset.model import Family, Text
 from tests.unit.ruleset.cbpf import run_program
 
 TCP_OPTIONS: list[Any] = [
@@ -77,14 +78,54 @@ def test_bytes_behind_the_packet_do_not_count(
     ip: Packet, tcp: Packet, payload: bytes, padding: bytes
 ) -> None:
     packet = bytes(ip / tcp / payload) + padding
-    assert bool(run_program(CARRIES_DATA[Family.IPV4], packet)) == bool(payload)
+    assert bool(run_program(PROGRAM[Text.SOME, Family.IPV4], packet)) == bool(payload)
 
 
-@pytest.mark.parametrize("family", Family)
+@pytest.mark.parametrize("program", PROGRAM.values(), ids=str)
 @given(packet=st.binary(max_size=80))
-def test_any_bytes_end_in_a_verdict(family: Family, packet: bytes) -> None:
-    assert run_program(CARRIES_DATA[family], packet) in (0, 65535)
+def test_any_bytes_end_in_a_verdict(program: str, packet: bytes) -> None:
+    assert run_program(program, packet) in (0, 65535)
 
 
-def matches(family: Family, packet: Packet) -> bool:
-    return run_program(CARRIES_DATA[family], bytes(packet)) != 0
+@pytest.mark.parametrize("program", PROGRAM.values(), ids=str)
+def test_the_kernel_takes_64_instructions(program: str) -> None:
+    assert int(program.partition(",")[0]) <= 64
+
+
+# What is nearly text: each byte that decides is at an edge of its range, or one beyond.
+nearly_text = st.builds(
+    lambda head, body, end: head + body + end,
+    st.lists(st.sampled_from(b"/09:@AZ[`az{\0\xff"), min_size=3, max_size=3).map(bytes),
+    st.binary(max_size=4),
+    st.sampled_from([b"\r\n", b"\n", b"\r", b"\n\r", b""]),
+)
+
+
+@given(ipv4, segments, st.one_of(nearly_text, payloads))
+def test_unclear_is_what_does_not_look_clear(ip: Packet, tcp: Packet, payload: bytes) -> None:
+    for family, header in ((Family.IPV4, ip), (Family.IPV6, IPv6())):
+        unclear = matches(family, header / tcp / payload, Text.UNCLEAR)
+        assert unclear is not looks_clear(payload)
+
+
+@given(extensions, segments, payloads)
+def test_behind_extension_headers_nothing_is_unclear(
+    headers: list[Packet], tcp: Packet, payload: bytes
+) -> None:
+    packet = IPv6()
+    for header in headers:
+        packet = packet / header.copy()
+    assert not matches(Family.IPV6, packet / tcp / payload, Text.UNCLEAR)
+
+
+@given(ipv4, segments, nearly_text, st.binary(max_size=20))
+def test_bytes_behind_the_packet_make_no_line(
+    ip: Packet, tcp: Packet, payload: bytes, padding: bytes
+) -> None:
+    packet = bytes(ip / tcp / payload) + padding
+    unclear = run_program(PROGRAM[Text.UNCLEAR, Family.IPV4], packet)
+    assert bool(unclear) is not looks_clear(payload)
+
+
+def matches(family: Family, packet: Packet, text: Text = Text.SOME) -> bool:
+    return run_program(PROGRAM[text, family], bytes(packet)) != 0

@@ -1,16 +1,19 @@
 from ipaddress import ip_address, ip_network
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ftpfw.conntrack.model import Direction
 from ftpfw.errors import PolicyError
-from ftpfw.ruleset.compile import HELPER_NAME, UNPRIVILEGED, compile_policy, families
+from ftpfw.ruleset.compile import HELPER_NAME, compile_policy, families
+from ftpfw.ruleset.filtering import UNPRIVILEGED
 from ftpfw.ruleset.model import (
     PREFIX,
     Accept,
     AttachHelper,
+    Builtin,
+    DestinationNat,
     Drop,
     Family,
     Masquerade,
@@ -19,40 +22,59 @@ from ftpfw.ruleset.model import (
     Position,
     Protocol,
     Queue,
+    Return,
     Rule,
     RuleSet,
+    SetZone,
     Share,
     SourceNat,
     State,
     Table,
+    Text,
 )
-from ftpfw.ruleset.policy import Backend, Policy
+from ftpfw.ruleset.policy import Backend, Network, Policy
 from ftpfw.ruleset.policy_file import read_policy
-from tests.unit.ruleset.samples import MINIMAL
+from tests.unit.ruleset.samples import MINIMAL, backends
 from tests.unit.table import table
 
-RESOLVED = [backend for backend in Backend if backend is not Backend.AUTO]
 NETWORKS = ["10.0.1.0/24", "192.0.2.7", "fd00:1::/64", "fd00:2::/64"]
+
+
+SERVERS = [
+    # published, routed or here; with and without passive ports
+    'address = "10.0.1.9"\npublic = "203.0.113.1"\npassive_ports = "5000-5009"',
+    'address = "10.0.9.9"\npublic = "203.0.113.1"\nport = 2121',
+    'address = "203.0.113.7"\npassive_ports = "5000-5009"',
+    'address = "fd00:9::9"\npublic = "2001:db8::1"\npassive_ports = "5000-5009"',
+]
 
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    networks = draw(st.lists(st.sampled_from(NETWORKS), unique=True))
+    """Any situation: with an inside, or a host by itself."""
+    inside = draw(st.lists(st.sampled_from(["eth1", "eth2", "br0"]), unique=True))
+    networks = draw(st.lists(st.sampled_from(NETWORKS), unique=True)) if inside else []
+    servers = draw(st.lists(st.sampled_from(SERVERS), unique=True))
+    here = [one for one in servers if "public" not in one]
     ports = draw(st.lists(st.integers(1, 65535), unique=True, min_size=1, max_size=3))
-    inside = draw(st.lists(st.sampled_from(["eth1", "eth2", "br0"]), unique=True, min_size=1))
-    queue = draw(st.sampled_from(["0", "7", "0-3"]))
     text = f"""
         [gateway]
         inside = {inside}
         outside = "eth0"
-        masquerade = true
+        masquerade = {draw(st.sampled_from(["true", "false"]))}
+        zone = {draw(st.sampled_from([0, 7]))}
         [helper]
         ports = {ports}
-        queue = "{queue}"
+        queue = "{draw(st.sampled_from(["0", "7", "0-3"]))}"
         [clients]
         allow = {networks}
+        this_host = {draw(st.sampled_from(["true", "false"]))}
     """
-    return read_policy(text.replace("'", '"'), "generated.toml")
+    for server in servers if inside else here:
+        text += f"\n[[server]]\n{server}\n"
+    policy = read_policy(text.replace("'", '"'), "generated.toml")
+    assume(families(policy))
+    return policy
 
 
 Compiled = tuple[Policy, Backend, RuleSet]
@@ -61,9 +83,8 @@ Compiled = tuple[Policy, Backend, RuleSet]
 @st.composite
 def any_compiled(draw: st.DrawFn) -> Compiled:
     policy = draw(policies())
-    several = len(policy.helper.queue) > 1
-    can = [one for one in RESOLVED if not (several and one is Backend.CTHELPER)]
-    backend, family = draw(st.sampled_from(can)), draw(st.sampled_from(list(Family)))
+    backend = draw(st.sampled_from(backends(policy)))
+    family = draw(st.sampled_from(list(Family)))
     return policy, backend, compile_policy(policy, backend, family)
 
 
@@ -75,60 +96,87 @@ def rules(ruleset: RuleSet, table: Table | None = None) -> list[Rule]:
     return [rule for chain in chains for rule in chain.rules]
 
 
+def hooked(ruleset: RuleSet, builtin: Builtin, table: Table = Table.FILTER) -> list[Rule]:
+    """The rules of the chains that a builtin chain jumps to, in order."""
+    names = [hook.chain for hook in ruleset.hooks if (hook.table, hook.builtin) == (table, builtin)]
+    return [
+        rule
+        for name in names
+        for chain in ruleset.chains
+        if chain.name == name
+        for rule in chain.rules
+    ]
+
+
+def control_ports(policy: Policy) -> set[PortRange]:
+    ports = {*policy.helper.ports, *(server.port for server in policy.servers)}
+    return {PortRange(port, port) for port in ports}
+
+
+def accepted(ruleset: RuleSet) -> list[Match]:
+    return [rule.match for rule in rules(ruleset, Table.FILTER) if rule.action == Accept()]
+
+
 @given(any_ruleset)
 def test_whatever_is_accepted_belongs_to_ftp(compiled: Compiled) -> None:
     policy, backend, ruleset = compiled
-    for rule in rules(ruleset):
-        if not isinstance(rule.action, Accept):
-            continue
-        match = rule.match
-        assert match.in_interface
-        assert match.out_interface
+    passive = [one.passive_ports for one in policy.servers if one.passive_ports]
+    for match in accepted(ruleset):
         assert match.states
-        assert match.source or match.destination
         port = match.orig_dport or (match.dport if match.direction is Direction.ORIGINAL else None)
-        tied = {PortRange(number, number) for number in policy.helper.ports}
+        tied = control_ports(policy)
         if backend is Backend.NONE:
-            tied.add(UNPRIVILEGED)
+            tied |= {UNPRIVILEGED, *(PortRange(ports[0], ports[-1]) for ports in passive)}
         assert port in tied or match.helper == HELPER_NAME.get(backend, "no helper")
 
 
 @given(any_ruleset)
-def test_new_connections_go_out_or_are_related_and_unprivileged(compiled: Compiled) -> None:
+def test_what_is_accepted_is_between_two_places(compiled: Compiled) -> None:
+    """An interface at least, and where it is only one of a forwarded packet's two, an address."""
     _, _, ruleset = compiled
-    for rule in rules(ruleset, Table.FILTER):
+    for rule in hooked(ruleset, Builtin.FORWARD):
         match = rule.match
-        if not isinstance(rule.action, Accept) or match.protocol is not Protocol.TCP:
+        places = [match.in_interface, match.out_interface, match.source or match.destination]
+        assert len([place for place in places if place]) >= 2
+    for builtin in (Builtin.INPUT, Builtin.OUTPUT):
+        for rule in hooked(ruleset, builtin):
+            match = rule.match
+            assert match.in_interface or match.out_interface or match.source or match.destination
+
+
+@given(any_ruleset)
+def test_new_connections_come_in_for_servers_only(compiled: Compiled) -> None:
+    policy, _, ruleset = compiled
+    servers = {ip_network(server.address) for server in policy.servers}
+    for match in accepted(ruleset):
+        if match.protocol is not Protocol.TCP:
             continue
-        if State.NEW in match.states:
-            assert (match.in_interface, match.out_interface) != ("eth0", match.out_interface)
-            assert match.source
+        if State.NEW in match.states and match.in_interface == "eth0":
+            assert match.destination in servers
         if State.RELATED in match.states:
             assert match.dport == UNPRIVILEGED
             assert match.helper
 
 
 @given(any_ruleset)
-def test_dropped_ahead_of_foreign_rules_is_only_what_control_connections_leak(
-    compiled: Compiled,
-) -> None:
+def test_dropped_ahead_of_foreign_rules_is_only_what_nat_leaves_alone(compiled: Compiled) -> None:
     policy, _, ruleset = compiled
-    ahead = [chain for chain in ruleset.chains if chain.name == "ftpfw-forward"]
-    dropped = [rule.match for chain in ahead for rule in chain.rules if rule.action == Drop()]
-    assert dropped == [
-        Match(
-            in_interface=inside,
-            out_interface=policy.gateway.outside,
-            source=network,
-            protocol=Protocol.TCP,
-            dport=PortRange(port, port),
-            states=State.INVALID,
-        )
-        for inside in policy.gateway.inside
-        for network in policy.clients.allow
-        if network.version == ruleset.family.value
-        for port in policy.helper.ports
-    ]
+    for rule in rules(ruleset, Table.FILTER):
+        last = Match(in_interface=rule.match.in_interface, out_interface=rule.match.out_interface)
+        if rule.action == Drop() and rule.match != last:
+            match = rule.match
+            assert match.states is State.INVALID
+            assert (match.sport or match.dport) in control_ports(policy)
+            assert match.source or match.destination
+
+
+@given(any_ruleset)
+def test_input_and_output_never_drop_what_fits_a_connection(compiled: Compiled) -> None:
+    """A default drop would lock the administrator out."""
+    _, _, ruleset = compiled
+    for builtin in (Builtin.INPUT, Builtin.OUTPUT):
+        for rule in hooked(ruleset, builtin):
+            assert rule.action == Accept() or rule.match.states is State.INVALID
 
 
 @given(any_ruleset)
@@ -143,36 +191,102 @@ def test_icmp_passes_only_as_an_error_about_tcp(compiled: Compiled) -> None:
 @given(any_ruleset)
 def test_only_a_borrowed_helper_s_flows_are_queued(compiled: Compiled) -> None:
     _, backend, ruleset = compiled
-    queued = [rule for rule in rules(ruleset) if isinstance(rule.action, Queue)]
+    queued = [rule for rule in rules(ruleset, Table.MANGLE) if isinstance(rule.action, Queue)]
     attached = {
         rule.action.name for rule in rules(ruleset) if isinstance(rule.action, AttachHelper)
     }
     assert bool(queued) == (backend is Backend.BORROWED and bool(ruleset.chains))
-    assert not (queued and attached - {"sane"})
+    assert attached <= {HELPER_NAME.get(backend)}
     for rule in queued:
         assert rule.match.states == State.ESTABLISHED
-        assert rule.match.carries_data
+        assert rule.match.text is Text.SOME
+        assert rule.match.orig_dport
+        assert rule.match.in_interface or rule.match.out_interface or rule.match.orig_destination
 
 
 @given(any_ruleset)
-def test_a_queue_rule_names_its_interface_and_direction(compiled: Compiled) -> None:
+def test_what_has_turned_to_tls_leaves_each_queueing_chain_first(compiled: Compiled) -> None:
     policy, _, ruleset = compiled
-    ways = {(inside, Direction.ORIGINAL) for inside in policy.gateway.inside}
-    ways.add((policy.gateway.outside, Direction.REPLY))
-    for rule in rules(ruleset):
-        if isinstance(rule.action, Queue):
-            assert (rule.match.in_interface, rule.match.direction) in ways
+    for chain in ruleset.chains:
+        if chain.table is Table.MANGLE:
+            assert chain.rules[0].match.connmark == policy.helper.mark
+            assert chain.rules[0].match.text is Text.UNCLEAR
+            assert [rule.action for rule in chain.rules].count(Return()) == 1
 
 
 @given(any_ruleset)
-def test_nobody_outside_speaks_for_a_client(compiled: Compiled) -> None:
+def test_whoever_opens_a_control_connection_has_both_directions_read(compiled: Compiled) -> None:
+    _, backend, ruleset = compiled
+    if backend is not Backend.BORROWED:
+        return
+    attached = [r.match for r in rules(ruleset, Table.RAW) if isinstance(r.action, AttachHelper)]
+    queued = [r.match for r in rules(ruleset, Table.MANGLE) if isinstance(r.action, Queue)]
+    for match in attached:
+        ends = (match.source, match.destination, match.dport)
+        read = {
+            one.direction
+            for one in queued
+            if ends == (one.orig_source, one.orig_destination, one.orig_dport)
+        }
+        assert read == set(Direction)
+
+
+@given(any_ruleset)
+def test_nobody_outside_speaks_for_an_inside_host(compiled: Compiled) -> None:
     """Ahead of everything else, with every backend, and whatever the packet is."""
     policy, _, ruleset = compiled
-    clients = [one for one in policy.clients.allow if one.version == ruleset.family.value]
-    first = rules(ruleset, Table.RAW)[: len(clients)]
-    assert [(rule.match, rule.action) for rule in first] == [
-        (Match(in_interface=policy.gateway.outside, source=network), Drop()) for network in clients
-    ]
+    version = ruleset.family.value
+    inside = [one for one in policy.clients.allow if one.version == version]
+    inside += [ip_network(one.address) for one in policy.servers if one.address.version == version]
+    first = hooked(ruleset, Builtin.PREROUTING, Table.RAW)
+    dropped = [rule.match for rule in first if rule.action == Drop()]
+    assert [rule.action for rule in first[: len(dropped)]] == [Drop()] * len(dropped)
+    for network in inside:
+        assert any(
+            match.source and match.source.version == version and network.subnet_of(match.source)  # type: ignore[arg-type]
+            for match in dropped
+        )
+    assert all(match == Match(in_interface="eth0", source=match.source) for match in dropped)
+
+
+@given(any_ruleset)
+def test_the_helper_comes_before_the_zone_and_the_queue_behind_both(compiled: Compiled) -> None:
+    """xt_CT leaves a packet alone that has a template, and queueing leaves the table."""
+    policy, _, ruleset = compiled
+    order = [Drop, AttachHelper, SetZone, Queue]
+    for builtin in (Builtin.PREROUTING, Builtin.OUTPUT):
+        kinds = [order.index(type(r.action)) for r in hooked(ruleset, builtin, Table.RAW)]
+        assert kinds == sorted(kinds)
+    for rule in rules(ruleset, Table.RAW):
+        if isinstance(rule.action, AttachHelper | SetZone):
+            assert rule.action.zone == policy.gateway.zone
+
+
+@given(any_ruleset)
+def test_every_interface_s_packets_are_in_the_zone_both_ways(compiled: Compiled) -> None:
+    policy, _, ruleset = compiled
+    zoned = [r.match for r in rules(ruleset, Table.RAW) if isinstance(r.action, SetZone)]
+    names = {*policy.gateway.inside, "eth0"} if policy.gateway.zone and ruleset.chains else set()
+    assert {match.in_interface for match in zoned} - {None} == names
+    assert {match.out_interface for match in zoned} - {None} == names
+
+
+@given(any_ruleset)
+def test_passive_ports_ask_the_inspector_for_each_opener_and_no_other_segment(
+    compiled: Compiled,
+) -> None:
+    policy, backend, ruleset = compiled
+    asked = [r for r in rules(ruleset, Table.RAW) if isinstance(r.action, Queue)]
+    inspected = backend in {Backend.BORROWED, Backend.CTHELPER}
+    offered = {
+        (ip_network(one.public), PortRange(one.passive_ports[0], one.passive_ports[-1]))
+        for one in policy.servers
+        if one.passive_ports and inspected and one.public.version == ruleset.family.value
+    }
+    assert {(rule.match.destination, rule.match.dport) for rule in asked} == offered
+    for rule in asked:
+        assert rule.match.syn
+        assert rule.action == Queue(policy.helper.queue[0], bypass=True)
 
 
 @given(any_ruleset)
@@ -183,16 +297,44 @@ def test_every_client_s_control_connection_is_helped_and_translated(compiled: Co
     helped = {
         (rule.match.in_interface, rule.match.source, rule.match.dport)
         for rule in rules(ruleset, Table.RAW)
-        if isinstance(rule.action, AttachHelper)
+        if isinstance(rule.action, AttachHelper) and not rule.match.destination
     }
     ports = [] if backend is Backend.NONE else policy.helper.ports
-    assert helped == {
+    wanted: set[tuple[str | None, Network | None, PortRange]] = {
         (inside, network, PortRange(port, port))
         for inside in policy.gateway.inside
         for network in networks
         for port in ports
     }
-    assert {rule.match.source for rule in rules(ruleset, Table.NAT)} == networks
+    if policy.clients.this_host:
+        wanted |= {(None, None, PortRange(port, port)) for port in ports}
+    assert helped == wanted
+    leaving = {
+        rule.match.source
+        for rule in hooked(ruleset, Builtin.POSTROUTING, Table.NAT)
+        if rule.match.out_interface == "eth0" and rule.action == Masquerade()
+    }
+    assert leaving == (networks if policy.gateway.masquerade else set())
+
+
+@given(any_ruleset)
+def test_a_published_server_is_reached_at_its_public_address_and_no_other(
+    compiled: Compiled,
+) -> None:
+    policy, backend, ruleset = compiled
+    version = ruleset.family.value
+    to = {
+        (rule.match.destination, rule.match.dport, rule.action)
+        for rule in rules(ruleset, Table.NAT)
+        if isinstance(rule.action, DestinationNat)
+    }
+    published = [one for one in policy.servers if one.public != one.address]
+    assert to == {
+        (ip_network(one.public), PortRange(ports[0], ports[-1]), DestinationNat(one.address))
+        for one in published
+        for ports in (range(one.port, one.port + 1), one.passive_ports)
+        if one.address.version == version and ports and (len(ports) == 1 or backend is Backend.NONE)
+    }
 
 
 @given(any_ruleset)
@@ -204,7 +346,7 @@ def test_every_chain_is_ours_hooked_and_explained(compiled: Compiled) -> None:
         assert sentence.endswith(".")
         assert "\n" not in sentence
     last = [hook.chain for hook in ruleset.hooks if hook.position is Position.LAST]
-    assert last == (["ftpfw-drop"] if ruleset.chains else [])
+    assert last == [chain.name for chain in ruleset.chains if chain.name == "ftpfw-drop"]
 
 
 def test_both_directions_are_dropped_at_the_end() -> None:
@@ -229,7 +371,8 @@ def test_source_nat_has_its_address() -> None:
 
 
 def queued(ruleset: RuleSet, way: Direction) -> list[Rule]:
-    return [rule for rule in rules(ruleset, Table.MANGLE) if rule.match.direction is way]
+    queueing = [r for r in rules(ruleset, Table.MANGLE) if isinstance(r.action, Queue)]
+    return [rule for rule in queueing if rule.match.direction is way]
 
 
 def test_crash_behaviour_and_queue_numbers() -> None:
@@ -260,26 +403,100 @@ def test_queues_share_the_connections(queue: str, numbers: list[int], way: Direc
     assert shares == ([None] if of == 1 else [Share(index, of) for index in range(of)])
 
 
-def test_families_are_those_of_the_clients() -> None:
-    both = MINIMAL.replace('"]\n', '"]\n', 1).replace(
-        'allow = ["10.0.1.0/24"]', 'allow = ["fd00::/64", "10.0.1.0/24"]'
+def policy_of(*lines: str) -> Policy:
+    return read_policy("\n".join(lines), "p.toml")
+
+
+HOST = ("[gateway]", "inside = []", 'outside = "eth0"')
+GATEWAY = ("[gateway]", 'inside = ["eth1"]', 'outside = "eth0"')
+PUBLISHED = ("[[server]]", 'address = "10.0.2.1"', 'public = "203.0.113.1"')
+
+FAMILIES = [
+    ("clients of one", policy_of(MINIMAL), [Family.IPV4]),
+    (
+        "clients of both",
+        policy_of(*GATEWAY, "[clients]", 'allow = ["fd00::/64", "10.0.1.0/24"]'),
+        list(Family),
+    ),
+    ("a server", policy_of(*HOST, "[[server]]", 'address = "2001:db8::1"'), [Family.IPV6]),
+    ("this host is of both", policy_of(*HOST, "[clients]", "this_host = true"), list(Family)),
+]
+
+
+@pytest.mark.parametrize(("policy", "spoken_of"), **table(FAMILIES))
+def test_families_are_those_of_clients_and_servers(policy: Policy, spoken_of: list[Family]) -> None:
+    assert list(families(policy)) == spoken_of
+    for family in set(Family) - set(spoken_of):
+        assert compile_policy(policy, "borrowed", family) == RuleSet(family)
+
+
+def test_a_server_s_own_address_is_routed_or_here() -> None:
+    """Only the routing table knows; without an inside it is here."""
+    server = ("[[server]]", 'address = "203.0.113.7"')
+    for gateway, hooks in (
+        (GATEWAY, {Builtin.FORWARD, Builtin.INPUT, Builtin.OUTPUT}),
+        (HOST, {Builtin.INPUT, Builtin.OUTPUT}),
+    ):
+        ruleset = compile_policy(policy_of(*gateway, *server), "borrowed", Family.IPV4)
+        assert {hook.builtin for hook in ruleset.hooks if hook.table is Table.FILTER} == hooks
+        assert rules(ruleset, Table.NAT) == []
+
+
+def test_inside_clients_of_a_published_server_come_with_the_host_s_address() -> None:
+    policy = policy_of(MINIMAL, *PUBLISHED)
+    ruleset = compile_policy(policy, "borrowed", Family.IPV4)
+    hairpin = Match(
+        source=ip_network("10.0.1.0/24"),
+        destination=ip_network("10.0.2.1"),
+        protocol=Protocol.TCP,
+        orig_destination=ip_network("203.0.113.1"),
+        orig_dport=PortRange(21, 21),
     )
-    assert families(read_policy(MINIMAL, "p.toml")) == (Family.IPV4,)
-    assert families(read_policy(both, "p.toml")) == (Family.IPV4, Family.IPV6)
-    nobody = compile_policy(read_policy(MINIMAL, "p.toml"), "borrowed", Family.IPV6)
-    assert nobody == RuleSet(Family.IPV6)
+    leaving = hooked(ruleset, Builtin.POSTROUTING, Table.NAT)
+    assert (leaving[0].match, leaving[0].action) == (hairpin, Masquerade())
+
+
+def test_a_routed_server_among_translated_clients_keeps_its_address() -> None:
+    policy = policy_of(MINIMAL, "[[server]]", 'address = "10.0.1.9"')
+    first = hooked(compile_policy(policy, "borrowed", Family.IPV4), Builtin.POSTROUTING, Table.NAT)
+    assert first[0].action == Accept()
+    assert first[0].match.source == ip_network("10.0.1.9")
+    assert (first[0].match.states, first[0].match.helper) == (State.RELATED, "sane")
+
+
+def test_this_host_reaches_a_published_server_too() -> None:
+    policy = policy_of(*GATEWAY, "[clients]", "this_host = true", *PUBLISHED)
+    ruleset = compile_policy(policy, "borrowed", Family.IPV4)
+    (there,) = hooked(ruleset, Builtin.OUTPUT, Table.NAT)
+    assert there.action == DestinationNat(ip_address("10.0.2.1"))
+    attached = hooked(ruleset, Builtin.OUTPUT, Table.RAW)
+    assert ip_network("203.0.113.1") in [rule.match.destination for rule in attached]
 
 
 REFUSED = [
     # id                text                                                backend    line
+    ("nobody", "\n".join(GATEWAY), "borrowed", 1, "neither client nor server"),
     (
-        "published server",
-        MINIMAL + '[[server]]\naddress = "10.0.2.1"\npublic = "203.0.113.1"\n',
+        "clients without an inside",
+        "\n".join((*HOST, "[clients]", 'allow = ["10.0.1.0/24"]')),
         "borrowed",
-        8,
-        "not supported yet",
+        5,
+        "gateway.inside names no interface",
     ),
-    ("routed", MINIMAL.replace("= true", "= false"), "borrowed", 1, "without NAT"),
+    (
+        "published without an inside",
+        "\n".join((*HOST, *PUBLISHED)),
+        "borrowed",
+        5,
+        "10.0.2.1 is published, but",
+    ),
+    (
+        "no helper and no passive ports",
+        "\n".join((*GATEWAY, *PUBLISHED)),
+        "none",
+        4,
+        "no passive_ports",
+    ),
     (
         "SNAT of the other version",
         SNAT.replace("10.0.1.0/24", "fd00::/64"),
@@ -322,11 +539,3 @@ def test_refused_with_its_line(text: str, backend: str, line: int, what: str) ->
 def test_a_network_of_one_host() -> None:
     policy = read_policy(MINIMAL.replace("10.0.1.0/24", "10.0.1.5"), "p.toml")
     assert policy.clients.allow == (ip_network("10.0.1.5/32"),)
-
-
-def test_a_policy_without_clients_is_refused() -> None:
-    text = '[gateway]\ninside = ["eth1"]\noutside = "eth0"\nmasquerade = true\n'
-    with pytest.raises(PolicyError) as error:
-        families(read_policy(text, "gateway.toml"))
-    assert "clients.allow" in error.value.what
-    assert error.value.mend

@@ -1,3 +1,4 @@
+import re
 from ipaddress import ip_address, ip_network
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +11,7 @@ from ftpfw.ruleset.model import (
     Accept,
     Action,
     AttachHelper,
+    DestinationNat,
     Drop,
     Family,
     Jump,
@@ -18,9 +20,12 @@ from ftpfw.ruleset.model import (
     PortRange,
     Protocol,
     Queue,
+    Return,
+    SetZone,
     Share,
     SourceNat,
     State,
+    Text,
 )
 from ftpfw.ruleset.policy import Backend
 from tests.unit.ruleset.samples import CASES, RULES, compiled, rendered
@@ -53,18 +58,58 @@ RENDERED: list[tuple[str, Match, Action, Family, str]] = [
         "-p tcp -m tcp --dport 21 -j CT --helper sane",
     ),
     (
+        "TCP in order",
+        Match(
+            protocol=Protocol.TCP, syn=True, dport=PortRange(5000, 5001), sport=PortRange(21, 21)
+        ),
+        Queue(1, True),
+        Family.IPV4,
+        "-p tcp -m tcp --sport 21 --dport 5000:5001 --tcp-flags FIN,SYN,RST,ACK SYN"
+        " -j NFQUEUE --queue-num 1 --queue-bypass",
+    ),
+    (
+        "a bit of the connmark",
+        Match(connmark=0x40000000, states=State.ESTABLISHED),
+        Return(),
+        Family.IPV4,
+        "-m connmark --mark 0x40000000/0x40000000 -m conntrack --ctstate ESTABLISHED -j RETURN",
+    ),
+    (
+        "helper and zone",
+        Match(),
+        AttachHelper("sane", 7),
+        Family.IPV4,
+        "-j CT --helper sane --zone 7",
+    ),
+    (
+        "zone",
+        Match(in_interface="eth0"),
+        SetZone(65535),
+        Family.IPV6,
+        "-i eth0 -j CT --zone 65535",
+    ),
+    (
+        "DNAT",
+        Match(destination=ip_network("2001:db8::1")),
+        DestinationNat(ip_address("fd00::9")),
+        Family.IPV6,
+        "-d 2001:db8::1/128 -j DNAT --to-destination fd00::9",
+    ),
+    (
         "conntrack in order",
         Match(
             direction=Direction.REPLY,
             orig_dport=PortRange(1024, 65535),
             orig_source=NET,
+            orig_destination=ip_network("192.0.2.1"),
             tracked_protocol=Protocol.TCP,
             states=State.ESTABLISHED | State.NEW | State.RELATED | State.INVALID,
         ),
         Jump("ftpfw-x"),
         Family.IPV4,
         "-m conntrack --ctstate INVALID,NEW,RELATED,ESTABLISHED --ctproto 6"
-        " --ctorigsrc 10.0.1.0/24 --ctorigdstport 1024:65535 --ctdir REPLY -j ftpfw-x",
+        " --ctorigsrc 10.0.1.0/24 --ctorigdst 192.0.2.1 --ctorigdstport 1024:65535"
+        " --ctdir REPLY -j ftpfw-x",
     ),
     (
         "one original host",
@@ -119,8 +164,8 @@ def test_as_iptables_save_prints_it(
 
 
 def test_segments_with_data_are_a_program() -> None:
-    rule = to_xtables(Match(protocol=Protocol.TCP, carries_data=True), Accept(), Family.IPV6)
-    assert str(rule).startswith('-p tcp -m bpf --bytecode "10,48 0 0 6,')
+    rule = to_xtables(Match(protocol=Protocol.TCP, text=Text.SOME), Accept(), Family.IPV6)
+    assert str(rule).startswith('-p tcp -m bpf --bytecode "12,48 0 0 6,')
     assert parse_rule(str(rule)) == rule
 
 
@@ -138,6 +183,21 @@ FOREIGN = [
 @pytest.mark.parametrize("text", **table(FOREIGN))
 def test_other_people_s_rules_are_read_whole(text: str) -> None:
     assert str(parse_rule(text)) == text
+
+
+NO_RULE = [
+    ("a quote that does not end", '-m comment --comment "x', "No closing quotation"),
+    ("a match without its name", "-p tcp -m", "-m names nothing"),
+    ("a target without its name", "-p tcp -j", "-j names nothing"),
+    ("a value without its option", "tcp -j ACCEPT", "'tcp' is no option's value"),
+    ("a value of a target's", "-j DROP tcp", "'tcp' is no option's value"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), **table(NO_RULE))
+def test_what_is_no_rule_is_refused(text: str, why: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(why)):
+        parse_rule(text)
 
 
 def test_a_rule_read_back() -> None:

@@ -79,3 +79,14 @@ def test_wanted_parts_cover_every_table_of_both_families() -> None:
         {"ftpfw-nat": ("-s 10.0.1.0/24 -o eth0 -j MASQUERADE",)},
         (Place("POSTROUTING", 0, "-j ftpfw-nat"),),
     )
+
+
+def test_comments_with_line_ends_of_any_kind_hide_no_hook() -> None:
+    lines = (
+        '-A FORWARD -m comment --comment "form\x0cfeed \u2028" -j ACCEPT',
+        '-A FORWARD -m comment --comment "ftpfw-',
+        'is not ours" -j ACCEPT',
+        "-A FORWARD -j ftpfw-forward",
+    )
+    saved = parse_save("*filter\n:FORWARD ACCEPT [0:0]\n" + "\n".join(lines) + "\nCOMMIT\n")
+    assert own_part(saved["filter"]).hooks == (Place("FORWARD", 2, "-j ftpfw-forward"),)

@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 
 import msgspec
@@ -6,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftpfw.errors import PolicyError
+from ftpfw.ftp.checks import COMPAT, STRICT, Check
+from ftpfw.ftp.checks import Action as ActionOfCheck
 from ftpfw.ruleset.policy import Backend, Clients, Gateway, Helper, OnCrash, Policy, Server
-from ftpfw.ruleset.policy_file import _EXAMPLES, _SECTIONS, decode_policy, read_policy
+from ftpfw.ruleset.policy_file import _EXAMPLES, SECTIONS, decode_policy, read_policy
 from tests.unit.ruleset.samples import MINIMAL
 from tests.unit.table import table
 
@@ -67,6 +70,59 @@ def test_defaults() -> None:
     assert not policy.gateway.masquerade
 
 
+def test_the_keys_of_the_complete_helper() -> None:
+    text = """\
+        [gateway]
+        inside = []
+        outside = "eth0"
+        zone = 7
+        [helper]
+        denied_verbs = ["site", "DELE"]
+        pending = 2
+        expectations_per_client = 3
+        mark = 0x100
+        transfer_log = "/log/transfers"
+        xferlog = "/log/xferlog"
+        metrics = "127.0.0.1:9921"
+        [clients]
+        this_host = true
+        [[server]]
+        address = "192.0.2.10"
+    """
+    policy = read_policy(text, "gateway.toml")
+    assert policy.gateway == Gateway((), "eth0", zone=7)
+    assert policy.helper == Helper(
+        denied_verbs=("SITE", "DELE"),
+        pending=2,
+        expectations_per_client=3,
+        mark=0x100,
+        transfer_log="/log/transfers",
+        xferlog="/log/xferlog",
+        metrics="127.0.0.1:9921",
+    )
+    assert policy.clients == Clients((), this_host=True)
+    address = ip_address("192.0.2.10")
+    assert policy.servers == (Server(address, public=address),)
+
+
+CHECKS: list[tuple[str, str, Mapping[Check, ActionOfCheck]]] = [
+    ("nothing said", "", COMPAT),
+    ("compat", 'checks = "compat"', COMPAT),
+    ("strict", 'checks = "strict"', STRICT),
+    ("compat with one", "checks = { nul = 'reset' }", {**COMPAT, Check.NUL: ActionOfCheck.RESET}),
+    (
+        "strict without one",
+        "checks = { base = 'strict', nul = 'off' }",
+        {**STRICT, Check.NUL: ActionOfCheck.OFF},
+    ),
+]
+
+
+@pytest.mark.parametrize(("line", "checks"), **table(CHECKS))
+def test_checks(line: str, checks: Mapping[Check, ActionOfCheck]) -> None:
+    assert read_policy(with_("helper", line), "gateway.toml").helper.checks == checks
+
+
 def with_(section: str, line: str) -> str:
     """The minimal policy with one more line, 3, in a section."""
     text = f"[{section}]\n\n{line}\n"
@@ -96,6 +152,9 @@ REFUSED = [
         "on_crash?",
     ),
     ("nothing near", with_("clients", "zzz = 1"), 3, "clients.zzz", "known here: allow"),
+    ("key of two lines", MINIMAL + '["a\\nb"]\n', 8, "unknown key", "known here: gateway"),
+    ("empty key", MINIMAL + '[""]\n', 8, "unknown key", "known here: gateway"),
+    ("key like a place", MINIMAL + '["` - at `$.a"]\n', 8, "unknown key", "known here: gateway"),
     ("key of a server", server("pasive_ports = 1"), 11, "unknown", "passive_ports?"),
     (
         "wrong type",
@@ -109,17 +168,44 @@ REFUSED = [
     ("masquerade", with_("gateway", "masquerade = 1"), 3, "expected true or false", "= true"),
     ("backend", with_("helper", 'backend = "ours"'), 3, "no such value 'ours'", "auto, cthelper"),
     ("on_crash", with_("helper", 'on_crash = "off"'), 3, "no such value 'off'", "open, closed"),
-    ("strict", with_("helper", 'checks = "strict"'), 3, "not supported yet", 'checks = "compat"'),
+    ("checks", with_("helper", 'checks = "lax"'), 3, "no such value 'lax'", "compat, strict"),
+    ("checks' type", with_("helper", "checks = 1"), 3, "expected", 'checks = "strict"'),
+    ("check", with_("helper", "checks = { nil = 'log' }"), 3, "checks.nil: no such check", "nul?"),
+    ("no near check", with_("helper", "checks = { x = 'log' }"), 3, "no such check", "one of "),
     (
-        "table of checks",
-        with_("helper", 'checks = { foreign-address = "drop" }'),
+        "action",
+        with_("helper", "checks = { nul = 'deny' }"),
         3,
-        "helper.checks: strict checks are not supported yet",
-        'checks = "compat"',
+        "checks.nul: no such action 'deny'",
+        "log, drop, reset",
     ),
-    ("checks", with_("helper", 'checks = "lax"'), 3, "no such value 'lax'", 'checks = "compat"'),
-    ("checks' type", with_("helper", "checks = 1"), 3, "expected", 'checks = "compat"'),
-    ("no inside", "[gateway]\n\ninside = []\noutside = 'e'", 3, "names no interface", "inside ="),
+    ("base", with_("helper", "checks = { base = 'lax' }"), 3, "checks.base", "compat or strict"),
+    (
+        "type of an action",
+        with_("helper", "checks = { nul = 1 }"),
+        3,
+        "expected string",
+        'checks = "strict"',
+    ),
+    ("denied verb", with_("helper", "denied_verbs = ['SITE EXEC']"), 3, "no verb", '"SITE"'),
+    ("pending", with_("helper", "pending = 0"), 3, "helper.pending: 0", "1 to 64"),
+    (
+        "expectations",
+        with_("helper", "expectations_per_client = -1"),
+        3,
+        "expectations_per_client: -1",
+        "1 to 65535",
+    ),
+    ("no mark", with_("helper", "mark = 0"), 3, "0x0 is not one bit", "mark = 0x"),
+    ("two marks", with_("helper", "mark = 3"), 3, "0x3 is not one bit", "mark = 0x"),
+    ("wide mark", with_("helper", "mark = 0x100000000"), 3, "is not one bit", "mark = 0x"),
+    ("log", with_("helper", "transfer_log = 'log'"), 3, "no absolute path", "transfer_log = "),
+    ("xferlog", with_("helper", "xferlog = './x'"), 3, "no absolute path", "xferlog = "),
+    ("metrics", with_("helper", "metrics = '0.0.0.0:9921'"), 3, "neither a loopback", "127.0.0.1"),
+    ("no port of metrics", with_("helper", "metrics = '::1'"), 3, "neither a loopback", "127."),
+    ("metrics' port", with_("helper", "metrics = '[::1]:0'"), 3, "neither a loopback", "127."),
+    ("zone", with_("gateway", "zone = 65536"), 3, "no conntrack zone", "0 to 65535"),
+    ("this_host", with_("clients", "this_host = 1"), 3, "expected true or false", "this_host ="),
     (
         "interface too long",
         '[gateway]\ninside = ["sixteen-bytes-xx"]\noutside = "e"',
@@ -203,12 +289,13 @@ REFUSED = [
     ),
     ("server's port", server("port = 0"), 11, "server[0].port: 0 is no TCP port", "1 to"),
     ("passive backwards", server('passive_ports = "9-5"'), 11, "runs backwards", '"5-9"'),
-    ("passive port 0", server('passive_ports = "0-5"'), 11, "out of range", "1 to 65535"),
+    ("passive port 0", server('passive_ports = "0-5"'), 11, "out of range", "1024 to 65535"),
+    ("privileged passive", server('passive_ports = "990"'), 11, "out of range", "1024 to 65535"),
     (
         "control port in range",
-        server('passive_ports = "20-30"'),
+        server('passive_ports = "2100-2200"\nport = 2121'),
         11,
-        "the control port 21",
+        "the control port 2121",
         "without it",
     ),
     (
@@ -248,7 +335,7 @@ def test_refused(text: str, line: int, what: str, mend: str) -> None:
 
 KEYS = [
     (section, field.name, _EXAMPLES[field.name])
-    for section, struct in _SECTIONS.items()
+    for section, struct in SECTIONS.items()
     for field in msgspec.structs.fields(struct)
 ]
 
@@ -262,10 +349,12 @@ def test_a_value_of_the_wrong_type_is_mended_by_the_example(
     with pytest.raises(PolicyError, match="expected") as caught:
         read_policy(whole_but(section, key, f"{key} = 1.5"), "gateway.toml")
     assert caught.value.mend == example
-    read_policy(whole_but(section, key, example), "gateway.toml")
+    for alternative in example.split(", or "):
+        line = alternative.removeprefix(f"{key} = ")
+        read_policy(whole_but(section, key, f"{key} = {line}"), "gateway.toml")
 
 
-@pytest.mark.parametrize("section", _SECTIONS)
+@pytest.mark.parametrize("section", SECTIONS)
 def test_a_section_of_the_wrong_type_has_an_example_too(section: str) -> None:
     with pytest.raises(PolicyError, match="expected") as caught:
         read_policy(f"{section} = 1.5\n", "gateway.toml")
@@ -291,6 +380,10 @@ ACCEPTED = [
     ("VLAN and dots", '[gateway]\ninside = ["eth0.100", "wg_0"]\noutside = "veth@0"'),
     ("passive ranges touch", server('passive_ports = "5000-5009"', ANOTHER + "port = 22")),
     ("compat", with_("helper", 'checks = "compat"')),
+    ("no interface inside", '[gateway]\ninside = []\noutside = "e"'),
+    ("metrics on IPv6", with_("helper", "metrics = '[::1]:9921'")),
+    ("metrics by a socket file", with_("helper", "metrics = '/run/ftpfw/metrics.sock'")),
+    ("highest mark", with_("helper", "mark = 0x80000000")),
     ("borrowed closed", with_("helper", 'backend = "borrowed"\non_crash = "closed"')),
 ]
 

@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing: the targets, their corpus, and what runs them (see README.md)."""
