@@ -41,9 +41,9 @@ class Transfer:
             Tuple(ip_address(host).packed, port, ip_address(server).packed, control)
         )
 
-    def goes_on_until(self, reached: Callable[[], bool]) -> None:
+    def goes_on_until(self, reached: Callable[[], bool], within: float = GIVEN_UP) -> None:
         """Carry a byte each quarter of a second, so that only the control connection is silent."""
-        end = time.monotonic() + GIVEN_UP
+        end = time.monotonic() + within
         sender, receiver = self.data
         while not reached():
             assert time.monotonic() < end, "it never comes"
@@ -53,7 +53,7 @@ class Transfer:
 
     def outlasts(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        self.goes_on_until(lambda: time.monotonic() > end)
+        self.goes_on_until(lambda: time.monotonic() > end, within=seconds + GIVEN_UP)
 
 
 @contextmanager
