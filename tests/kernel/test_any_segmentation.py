@@ -28,7 +28,7 @@ from random import Random
 import pytest
 
 from ftpfw.conntrack import cthelper
-from ftpfw.lab import vsftpd
+from ftpfw.lab import clients, vsftpd
 from ftpfw.lab.clients import PATIENCE, ClientFailed, Errand, ModeFTP
 from ftpfw.lab.clients import run as run_client
 from ftpfw.lab.hosts import LabHost
@@ -317,6 +317,12 @@ def staged(
         site.publish("file", (directory / "file").read_bytes())
         yield Stage(net, gateway, LabHost("client", client), site)
         gateway.require_no_faults()
+
+
+@pytest.fixture(autouse=True)
+def patient_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is lost twice and more is repeated ever more rarely, on a busy machine above all."""
+    monkeypatch.setattr(clients, "PATIENCE", 3 * PATIENCE)
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + STORMS))
