@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from ipaddress import ip_address
 from itertools import count
 from typing import Any
 
@@ -30,7 +29,7 @@ from ftpfw.cli.output import (
     watch,
 )
 from ftpfw.conntrack.client import Ctnetlink
-from ftpfw.conntrack.model import TcpState, Tuple
+from ftpfw.conntrack.model import TcpState, Tuple, parse_endpoint
 from ftpfw.errors import FtpfwError
 from ftpfw.helper.backends import INSPECTED
 from ftpfw.helper.control import ask
@@ -146,12 +145,7 @@ def _living(total: Report, helper: Report) -> Report:
 
 
 def _original(session: Report) -> Tuple:
-    return Tuple(*_endpoint(session["client"]), *_endpoint(session["server"]))
-
-
-def _endpoint(text: str) -> tuple[bytes, int]:
-    host, _, port = text.rpartition(":")
-    return ip_address(host.strip("[]")).packed, int(port)
+    return Tuple(*parse_endpoint(session["client"]), *parse_endpoint(session["server"]))
 
 
 def _runs(report: Report) -> bool:

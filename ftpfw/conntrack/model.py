@@ -102,6 +102,12 @@ def format_endpoint(address: bytes, port: int) -> str:
     return f"{host}:{port}" if host.version == 4 else f"[{host}]:{port}"
 
 
+def parse_endpoint(text: str) -> tuple[bytes, int]:
+    """What ``format_endpoint`` made its text of; ValueError where that is none of its texts."""
+    host, _, port = text.rpartition(":")
+    return ip_address(host.strip("[]")).packed, int(port)
+
+
 @dataclass(frozen=True, slots=True)
 class SeqAdj:
     """One direction's sequence adjustment (struct nf_ct_seqadj, CTA_SEQ_ADJ_*).

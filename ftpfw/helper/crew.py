@@ -26,12 +26,12 @@ from typing import Any, NoReturn, TypeAlias
 from ftpfw.errors import FtpfwError, HostError
 from ftpfw.helper.eventloop import EventLoop, beside, on_stop_signals
 from ftpfw.helper.processes import end_process
+from ftpfw.helper.report import Report
 from ftpfw.helper.watchdog import Pulse
 from ftpfw.helper.worker import Worker, worker
 from ftpfw.ruleset.policy import Backend, Policy
 from ftpfw.ruleset.policy_file import read_policy
 
-Report: TypeAlias = dict[str, Any]
 Channel: TypeAlias = Connection
 Question: TypeAlias = tuple[str, str] | None
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 from ftpfw.conntrack import cthelper
 from ftpfw.conntrack.client import Ctnetlink
@@ -23,13 +22,12 @@ from ftpfw.helper.keeper import keeping
 from ftpfw.helper.metrics_server import exporting
 from ftpfw.helper.notify import READY, STOPPING, WATCHDOG, notify
 from ftpfw.helper.reload import Reload, on_hangup
+from ftpfw.helper.report import Report
 from ftpfw.helper.state import State
 from ftpfw.helper.watchdog import BEATS_EVERY, Pulse, Watch, watchdog_seconds
 from ftpfw.helper.worker import Worker, worker
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.policy import Backend, Policy
-
-Report: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

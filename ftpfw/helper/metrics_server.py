@@ -16,6 +16,7 @@ import socket
 import stat
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from ipaddress import ip_address
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
@@ -31,6 +32,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from ftpfw.conntrack.model import parse_endpoint
 from ftpfw.errors import HostError
 from ftpfw.helper.eventloop import EventLoop, beside
 from ftpfw.helper.metrics import Family, Samples, Type, families, verdict_times
@@ -85,9 +87,9 @@ def _address(where: str) -> tuple[int, tuple[str, int] | str]:
     """Family and address of what the policy allows: a path, ``127.0.0.1:9921``, ``[::1]:9921``."""
     if where.startswith("/"):
         return socket.AF_UNIX, where
-    host, _, port = where.rpartition(":")
-    bare = host.strip("[]")
-    return socket.AF_INET6 if ":" in bare else socket.AF_INET, (bare, int(port))
+    address, port = parse_endpoint(where)
+    host = ip_address(address)
+    return socket.AF_INET if host.version == 4 else socket.AF_INET6, (str(host), port)
 
 
 class ReportCollector(Collector):

@@ -29,6 +29,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ftpfw.conntrack.model import parse_endpoint
 from ftpfw.errors import PolicyError
 from ftpfw.ftp.checks import COMPAT, STRICT, Action, Check, Checks
 from ftpfw.ftp.session import MAX_PENDING
@@ -416,9 +417,9 @@ def _metrics(text: str | None, source: Source) -> str | None:
     """A socket file's path, or an address and port of this host: metrics are not for others."""
     if text is None or text.startswith("/"):
         return text
-    host, _, port = text.rpartition(":")
     try:
-        local = ip_address(host.strip("[]")).is_loopback and 1 <= int(port) <= 65535
+        address, port = parse_endpoint(text)
+        local = ip_address(address).is_loopback and 1 <= port <= 65535
     except ValueError:
         local = False
     if not local:

@@ -22,9 +22,7 @@ from ipaddress import ip_address
 import pytest
 
 from .netns import Namespaces, inside, run
-
-PATIENCE = 5.0
-"""Seconds until something that should have come counts as never coming."""
+from .sockets import PATIENCE, connect, listen, receive_line
 
 SHUT = 0.3
 """Seconds to wait for what is dropped; what answers with a reset is shut at once."""
@@ -248,7 +246,7 @@ def exchange(opener: str, to: tuple[str, int], listener: socket.socket) -> str:
 def require_shut(opener: str, host: str, port: int, listener: socket.socket) -> None:
     """Nobody gets to a port that was not negotiated."""
     with pytest.raises((TimeoutError, ConnectionRefusedError)):
-        inside(opener, lambda: connect(host, port, patience=SHUT))
+        inside(opener, lambda: connect(host, port, timeout=SHUT))
     assert not select.select([listener], [], [], 0)[0]
 
 
@@ -280,27 +278,3 @@ def endpoint(line: bytes, known: str) -> tuple[str, int]:
     extended = re.search(r"\|\d?\|([^|]*)\|(\d+)\|", text)
     assert extended, text
     return str(ip_address(extended[1] or known)), int(extended[2])
-
-
-def listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family)
-    listener.settimeout(PATIENCE)
-    return listener
-
-
-def connect(
-    host: str, port: int, *, source: tuple[str, int] | None = None, patience: float = PATIENCE
-) -> socket.socket:
-    connection = socket.create_connection((host, port), patience, source_address=source)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connection
-
-
-def receive_line(connection: socket.socket) -> bytes:
-    line = b""
-    while not line.endswith(b"\n"):
-        byte = connection.recv(1)
-        assert byte, f"the connection ended after {line!r}"
-        line += byte
-    return line

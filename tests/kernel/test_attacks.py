@@ -16,8 +16,9 @@ from ftpfw.ruleset.policy import Backend
 
 from .loading import loaded
 from .netns import Namespaces, inside, require_program, run
-from .paths import IPV4, PATIENCE, SHUT, Session, Town, build_town, listen, require_shut, session
+from .paths import IPV4, SHUT, Session, Town, build_town, require_shut, session
 from .rules_host import require_helper
+from .sockets import PATIENCE, listen
 
 POLICY = f"""\
 [gateway]

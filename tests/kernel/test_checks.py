@@ -31,19 +31,16 @@ from ftpfw.lab import vsftpd
 from ftpfw.lab.hosts import LabHost
 
 from .conftest import joined, made_namespaces
-from .netns import inside, require_program, run
-from .test_gateway import (
-    PATIENCE,
+from .gateway_host import (
     Gateway,
     Session,
     borrowed,
-    connect,
     gateway,
-    listen,
-    receive_line,
     session,
     standing_gateway,
 )
+from .netns import inside, require_program, run
+from .sockets import PATIENCE, connect, listen, receive_line
 
 __all__ = ["borrowed", "gateway"]
 
@@ -203,7 +200,7 @@ def opened(gateway: Gateway, attack: Attack) -> bool:
     listens, calls = (net.client, net.server) if attack.by_client else (net.server, net.client)
     address = CLIENT if attack.by_client else SERVER
     known_as = PUBLIC if attack.by_client else SERVER
-    with inside(listens, lambda: listen(socket.AF_INET, address, PORT)):
+    with inside(listens, lambda: listen(address, PORT)):
         try:
             inside(calls, lambda: connect(known_as, PORT, timeout=0.5)).close()
         except OSError:
@@ -273,7 +270,7 @@ def test_too_many_expectations(gateway: Gateway) -> None:
     """From three control connections of one client; those that were used do not count."""
     load(gateway, '{ too-many-expectations = "reset" }', "expectations_per_client = 2")
     with ExitStack() as stack:
-        listener = inside(gateway.net.server, lambda: listen(socket.AF_INET, SERVER, 21))
+        listener = inside(gateway.net.server, lambda: listen(SERVER, 21))
         stack.enter_context(listener)
         talks = []
         for _ in range(3):

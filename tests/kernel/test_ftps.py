@@ -22,18 +22,15 @@ import pytest
 from ftpfw.lab import vsftpd
 from ftpfw.lab.hosts import LabHost
 
-from .netns import inside, require_program, run
-from .test_gateway import (
-    PATIENCE,
+from .gateway_host import (
     Gateway,
     active,
     borrowed,
-    connect,
     gateway,
-    listen,
-    receive_line,
     session,
 )
+from .netns import inside, require_program, run
+from .sockets import PATIENCE, connect, listen, receive_line
 
 __all__ = ["borrowed", "gateway"]
 
@@ -187,7 +184,7 @@ def publish(gateway: Gateway) -> Path:
 @contextmanager
 def published_control(gateway: Gateway) -> Iterator[Control]:
     """A client outside, the published server inside."""
-    with inside(gateway.net.client, lambda: listen(socket.AF_INET, INSIDE, 21)) as listener:
+    with inside(gateway.net.client, lambda: listen(INSIDE, 21)) as listener:
         client = inside(gateway.net.server, lambda: connect(PUBLIC, 21))
         server, _ = listener.accept()
         server.settimeout(PATIENCE)
@@ -197,7 +194,7 @@ def published_control(gateway: Gateway) -> Iterator[Control]:
 
 def data_crosses(gateway: Gateway, port: int, source: str = OUTSIDE) -> bool:
     """Whether a client outside can open a data connection, and both sides are heard on it."""
-    with inside(gateway.net.client, lambda: listen(socket.AF_INET, INSIDE, port)) as listener:
+    with inside(gateway.net.client, lambda: listen(INSIDE, port)) as listener:
         try:
             client = inside(
                 gateway.net.server,

@@ -15,8 +15,15 @@ import pytest
 from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.conntrack.model import Conntrack, Status, Tuple
 
+from .gateway_host import (
+    Gateway,
+    Session,
+    announced,
+    gateway,
+    port_line,
+    session,
+)
 from .netns import inside, run
-from .test_gateway import Gateway, Session, announced, gateway, port_line, session
 
 __all__ = ["gateway"]
 

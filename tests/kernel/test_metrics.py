@@ -14,8 +14,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ftpfw.helper.metrics import FAMILIES
 
+from .gateway_host import (
+    Gateway,
+    active,
+    gateway,
+    session,
+)
 from .netns import inside, require_program, run
-from .test_gateway import Gateway, active, gateway, session
 
 __all__ = ["gateway"]
 

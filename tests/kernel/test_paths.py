@@ -33,15 +33,14 @@ from .paths import (
     active,
     announcement,
     build_town,
-    connect,
     exchange,
-    listen,
     passive,
     require_alive,
     require_shut,
     session,
 )
 from .rules_host import require_helper
+from .sockets import connect, listen
 
 GATEWAY = '[gateway]\ninside = ["in0"]\noutside = "out0"\n'
 HOST = '[gateway]\ninside = []\noutside = "out0"\n'
@@ -374,7 +373,7 @@ def test_several_control_ports(gate: Gate, at: Addresses) -> None:
         assert passive(talk, "EPSV")[0] == at.public
     for client, to, port in ((gate.town.alice, at.peer, 8021), (gate.town.peer, at.public, 2121)):
         with pytest.raises((TimeoutError, ConnectionRefusedError)):
-            inside(client, partial(connect, to, port, patience=SHUT))
+            inside(client, partial(connect, to, port, timeout=SHUT))
 
 
 def test_data_connections_carry_the_mark_of_their_control_connection(

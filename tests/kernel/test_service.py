@@ -23,24 +23,21 @@ import pytest
 from ftpfw.helper.processes import end_process
 
 from . import paths
-from .loading import loaded
-from .netns import Namespaces, inside, require_program, run
-from .test_gateway import (
+from .gateway_host import (
     CONTROL,
-    PATIENCE,
     Gateway,
     Session,
     active,
     announced,
     borrowed,
-    connect,
     gateway,
-    listen,
     port_line,
-    receive_line,
     session,
     transfer,
 )
+from .loading import loaded
+from .netns import Namespaces, inside, require_program, run
+from .sockets import PATIENCE, connect, listen, receive_line
 
 __all__ = ["borrowed", "gateway"]
 
@@ -453,7 +450,7 @@ def crosses(sender: socket.socket, receiver: socket.socket, data: bytes) -> None
 def sessions(gateway: Gateway, *hosts: str) -> Iterator[list[Session]]:
     """A session of each of several inside hosts with the one server."""
     with ExitStack() as stack:
-        listener = inside(gateway.net.server, lambda: listen(socket.AF_INET, "", CONTROL))
+        listener = inside(gateway.net.server, lambda: listen("", CONTROL))
         stack.enter_context(listener)
         talks = []
         for host in hosts:

@@ -28,9 +28,7 @@ from ftpfw.conntrack.nfsocket import NfSocket
 from ftpfw.conntrack.nlmsg import Flag
 from ftpfw.conntrack.wire_expect import pack_new_expectation
 
-from .netns import inside
-from .test_gateway import (
-    PATIENCE,
+from .gateway_host import (
     Gateway,
     Session,
     active,
@@ -40,6 +38,8 @@ from .test_gateway import (
     session,
     transfer,
 )
+from .netns import inside
+from .sockets import PATIENCE
 
 __all__ = ["gateway"]
 

@@ -19,8 +19,11 @@ from ftpfw.lab.hosts import LabHost
 from ftpfw.lab.vsftpd import Site, serving
 from tests.unit.table import table
 
+from .gateway_host import (
+    Gateway,
+    gateway,
+)
 from .netns import inside, require_program, run
-from .test_gateway import Gateway, gateway
 
 __all__ = ["gateway"]
 
