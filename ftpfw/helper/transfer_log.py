@@ -59,9 +59,9 @@ class _Observer:
         self._events.close()
         self._kernel.close()
 
-    def tell(self, transfer: Transfer) -> None:
-        """Take what a control connection says."""
-        self._hand_over(self._join.tell(transfer, time.monotonic()))
+    def tell(self, transfer: Transfer, said: float) -> None:
+        """Take what a control connection has said, and when."""
+        self._hand_over(self._join.tell(transfer, said))
 
     def _listen(self) -> None:
         try:
@@ -140,7 +140,8 @@ class TransferLog:
             self._left_out += 1
             return
         self._noted += 1
-        self._loop.after(0, partial(self._tell, self._observer, transfer))
+        # Its own time: a busy loop may hear of it after the data connection that follows.
+        self._loop.after(0, partial(self._tell, self._observer, transfer, time.monotonic()))
 
     def report(self) -> dict[str, int]:
         """How many lines were written, and how many could not be."""
@@ -155,9 +156,9 @@ class TransferLog:
         if self._observer is not None:
             self._observer.close()
 
-    def _tell(self, observer: _Observer, transfer: Transfer) -> None:
+    def _tell(self, observer: _Observer, transfer: Transfer, said: float) -> None:
         self._told += 1
-        observer.tell(transfer)
+        observer.tell(transfer, said)
 
     def _write(self, record: Record) -> None:
         if record.data is not None and record.data.counters is None and not self._uncounted:

@@ -104,19 +104,22 @@ def test_a_session_of_several_transfers(logged: Logged, passive: bool, mode: str
             return f"{host}:{port}"
 
     client = inside(logged.gateway.net.client, session)
-    down, up, refused, listing = sorted(logged.entries(4), key=lambda entry: entry["time"])
+    # Each is timed by what is heard of first, the line or the event: on a busy host in no order.
+    entries = {(entry["verb"], entry["path"]): entry for entry in logged.entries(4)}
+    wanted = (("RETR", "file"), ("STOR", "incoming/up"), ("RETR", "nothing"), ("LIST", ""))
+    down, up, refused, listing = (entries[one] for one in wanted)
     for entry in (down, up, refused, listing):
         assert (entry["client"], entry["server"]) == (client, f"{SERVER}:21")
         assert (entry["user"], entry["mode"]) == ("anonymous", mode)
         assert entry["control"]["reply"].startswith(f"{SERVER}:21 -> 192.0.2.1:")
-    assert (down["verb"], down["path"], down["reply"], down["complete"]) == ("RETR", "file", 226, 1)
+    assert (down["reply"], down["complete"]) == (226, 1)
     assert down["size"] == len(FILE)
     assert len(FILE) < down["bytes"]["down"] < 1.1 * len(FILE)
     assert 0 < down["bytes"]["up"] < 0.1 * len(FILE)
-    assert (up["verb"], up["path"], up["reply"], up["complete"]) == ("STOR", "incoming/up", 226, 1)
+    assert (up["reply"], up["complete"]) == (226, 1)
     assert len(FILE) < up["bytes"]["up"] < 1.1 * len(FILE)
-    assert (refused["verb"], refused["reply"], refused["complete"]) == ("RETR", 550, 0)
-    assert (listing["verb"], listing["reply"], listing["complete"]) == ("LIST", 226, 1)
+    assert (refused["reply"], refused["complete"]) == (550, 0)
+    assert (listing["reply"], listing["complete"]) == (226, 1)
     opened = f"{SERVER}:" if mode == "PORT" else "10.77.1.10:"
     assert down["data"]["original"].startswith(opened)
     assert down["duration"] >= 0
