@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from ftpfw.errors import ConfigError
-from ftpfw.server.settings import Daemon, Origin, Path, Settings
+from ftpfw.server.settings import Daemon, Origin, Path, Settings, differences, matters
 
 
 class Standing(StrEnum):
@@ -168,6 +168,15 @@ class Written:
 
     text: str
     unexpressed: tuple[Unexpressed, ...]
+
+
+def unexpressed(wanted: Settings, got: Settings) -> tuple[Unexpressed, ...]:
+    """What was wanted and is not got, as far as either has an effect."""
+    return tuple(
+        Unexpressed(path, wanted.get(path), got.get(path))
+        for path in differences(wanted, got)
+        if matters(wanted, path) or matters(got, path)
+    )
 
 
 def link(

@@ -15,7 +15,7 @@ right admits is not denied once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import cache
@@ -448,6 +448,48 @@ def _changed(node: Any, changes: Mapping[Path, Any], prefix: str) -> Any:
 def differences(one: Settings, other: Settings) -> tuple[Path, ...]:
     """The paths at which two settings differ, in order."""
     return tuple(path for path in paths() if one.get(path) != other.get(path))
+
+
+def matters(settings: Settings, path: Path) -> bool:
+    """Whether a setting has any effect, as the others are."""
+    return not any(path.startswith(prefix) and idle(settings) for prefix, idle in _IDLE)
+
+
+def _no_tls(settings: Settings) -> bool:
+    return settings.tls.anonymous is TlsLevel.OFF and settings.tls.users is TlsLevel.OFF
+
+
+_IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
+    ("anonymous.", lambda all_: not all_.anonymous.enabled),
+    ("limits.anonymous_", lambda all_: not all_.anonymous.enabled),
+    ("tls.anonymous", lambda all_: not all_.anonymous.enabled),
+    ("anonymous.names", lambda all_: all_.anonymous.any_name),
+    ("anonymous.drop_box.", lambda all_: not all_.anonymous.rights.upload),
+    ("anonymous.file_umask", lambda all_: not all_.anonymous.rights.upload),
+    ("anonymous.directory_umask", lambda all_: not all_.anonymous.rights.make_directory),
+    ("limits.anonymous_upload_rate", lambda all_: not all_.anonymous.rights.upload),
+    ("users.", lambda all_: not all_.users.enabled),
+    ("limits.user_", lambda all_: not all_.users.enabled),
+    ("limits.quota_", lambda all_: not all_.users.enabled),
+    ("tls.users", lambda all_: not all_.users.enabled),
+    ("users.file_umask", lambda all_: not all_.users.rights.upload),
+    ("users.directory_umask", lambda all_: not all_.users.rights.make_directory),
+    ("limits.user_upload_rate", lambda all_: not all_.users.rights.upload),
+    ("passive.", lambda all_: not all_.passive.enabled),
+    ("active.", lambda all_: not all_.active.enabled),
+    ("active.privileged", lambda all_: all_.active.foreign is Audience.NOBODY),
+    *(
+        (f"tls.{name}", _no_tls)
+        for name in ("certificate", "key", "ciphers", "session_reuse", "client_certificate")
+    ),
+    ("tls.authorities", _no_tls),
+    ("tls.obsolete", _no_tls),
+    ("logs.transfer_format", lambda all_: all_.logs.transfers is None),
+)
+"""The beginning of a path, and when what it names does nothing.
+
+``anonymous.enabled`` and ``users.enabled`` differ where one of two is on, so they are not lost.
+"""
 
 
 def settled(settings: Settings) -> Settings:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ftpfw.server.options import Option, Unexpressed, Written
-from ftpfw.server.settings import Settings, differences, settled
+from ftpfw.server.options import Option, Written, unexpressed
+from ftpfw.server.settings import Settings, settled
 from ftpfw.server.vsftpd.meaning import values_of
 from ftpfw.server.vsftpd.reader import read, value_of
 from ftpfw.server.vsftpd.table import NUMBER, ROWS, YES_NO
@@ -41,8 +41,7 @@ def write(settings: Settings) -> Written:
     rows = [row for row in ROWS if row.name in values and _is_said(row, values[row.name])]
     text = "".join(f"# {row.what}\n{row.name}={_text(row, values[row.name])}\n" for row in rows)
     got = read(text, "vsftpd.conf").settings
-    missing = differences(wanted, got)
-    return Written(text, tuple(Unexpressed(p, wanted.get(p), got.get(p)) for p in missing))
+    return Written(text, unexpressed(wanted, got))
 
 
 def _is_said(row: Option, value: Any) -> bool:

@@ -292,7 +292,7 @@ UNEXPRESSED = [
     ("quota", {"limits.quota_files": 5}, "limits.quota_files", None),
     ("two rates", {"limits.user_upload_rate": 9}, "limits.user_download_rate", 9),
     ("FXP of users alone", {"active.foreign": Audience.USERS}, "active.foreign", Audience.NOBODY),
-    ("lines in a banner", {"messages.banner": "a\nanonymous_enable=YES"}, "messages.banner", None),
+    ("lines in a banner", {"messages.banner": "a\nguest_enable=YES"}, "messages.banner", None),
     (
         "overwriting without the rest",
         {"anonymous.rights.upload": True, "anonymous.rights.overwrite": True},
@@ -306,10 +306,10 @@ UNEXPRESSED = [
 def test_what_vsftpd_cannot_say_is_listed(
     changes: dict[Path, object], path: Path, instead: object
 ) -> None:
-    base = settings("anonymous_enable=NO\nwrite_enable=YES\n")
+    base = settings("local_enable=YES\nwrite_enable=YES\n")
     written = write(changed(base, changes))
     assert {one.path: one.instead for one in written.unexpressed}[path] == instead
-    assert "\nanonymous_enable=YES" not in written.text
+    assert "guest_enable" not in written.text
 
 
 def test_rights_that_nobody_has_are_denied_by_their_verbs() -> None:
