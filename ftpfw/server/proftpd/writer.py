@@ -49,6 +49,27 @@ def write(settings: Settings) -> Written:
     return Written(text, unexpressed(wanted, read(text, "proftpd.conf").settings))
 
 
+def amends(before: Settings, after: Settings) -> list[str]:
+    """The lines that make one configuration the other, with the contexts they belong into."""
+    old, new = (list(_leaves(_file(settled(one)))) for one in (before, after))
+    names = {(where, line.partition(" ")[0]) for where, line in new}
+    gone = [leaf for leaf in old if leaf not in new and (leaf[0], leaf[1].split()[0]) not in names]
+    found = [f"{''.join(where)}{line}" for where, line in new if (where, line) not in old]
+    return found + [f"without {''.join(where)}{line}" for where, line in gone]
+
+
+def _leaves(lines: Lines) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Each directive with the contexts that it stands in."""
+    around: list[str] = []
+    for line in map(str.strip, lines):
+        if line.startswith("</"):
+            around.pop()
+        elif line.startswith("<"):
+            around.append(f"{line} ")
+        elif not line.startswith("#"):
+            yield tuple(around), line
+
+
 def _file(settings: Settings) -> Lines:
     yield from _server(settings)
     yield from _data(settings)

@@ -59,6 +59,25 @@ def write(settings: Settings, form: Form) -> Written:
     return Written(text, unexpressed(wanted, got.settings))
 
 
+def amends(before: Settings, after: Settings, form: Form) -> list[str]:
+    """The lines, or the flags, that make one configuration the other."""
+    old = {row.name: text for row, text in _options(settled(before))}
+    new = {row.name: text for row, text in _options(settled(after))}
+    found = []
+    for name in dict.fromkeys((*old, *new)):
+        row, text = TABLE[name], new.get(name, TABLE[name].default)
+        if text == old.get(name, row.default):
+            continue
+        if form is not Form.PURE_ARGS:
+            said = _conf_text(row, text) if form is Form.PURE_CONF else _debian_text(row, text)
+            found.append(f"{name} {said}" if text else f"without {name}")
+        elif text in {"", "no"} or name not in new:
+            found.append(f"without {_args([(row, old[name])])}")
+        else:
+            found.append(_args([(row, text)]))
+    return found
+
+
 def _is_known(row: Option, text: str, form: Form) -> bool:
     """Whether a syntax has the option, and can say this of it."""
     if form is Form.PURE_CONF:

@@ -44,6 +44,13 @@ def write(settings: Settings) -> Written:
     return Written(text, unexpressed(wanted, got))
 
 
+def amends(before: Settings, after: Settings) -> list[str]:
+    """The lines that make one configuration the other."""
+    old, new = values_of(settled(before)), values_of(settled(after))
+    rows = [row for row in ROWS if row.name in new and new[row.name] != old.get(row.name)]
+    return [f"{row.name}={_text(row, new[row.name])}" for row in rows]
+
+
 def _is_said(row: Option, value: Any) -> bool:
     return row.name in SAID or value != value_of(row, row.default)
 
