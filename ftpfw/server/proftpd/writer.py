@@ -49,25 +49,50 @@ def write(settings: Settings) -> Written:
     return Written(text, unexpressed(wanted, read(text, "proftpd.conf").settings))
 
 
+Leaf = tuple[tuple[str, ...], str, str]
+"""The contexts a line stands in, the command that it limits or nothing, and the line."""
+
+
 def amends(before: Settings, after: Settings) -> list[str]:
     """The lines that make one configuration the other, with the contexts they belong into."""
     old, new = (list(_leaves(_file(settled(one)))) for one in (before, after))
-    names = {(where, line.partition(" ")[0]) for where, line in new}
-    gone = [leaf for leaf in old if leaf not in new and (leaf[0], leaf[1].split()[0]) not in names]
-    found = [f"{''.join(where)}{line}" for where, line in new if (where, line) not in old]
-    return found + [f"without {''.join(where)}{line}" for where, line in gone]
+    again = {(where, verb, line.partition(" ")[0]) for where, verb, line in new}
+    gone = [leaf for leaf in old if (*leaf[:2], leaf[2].partition(" ")[0]) not in again]
+    added = _joined([leaf for leaf in new if leaf not in old])
+    return added + [f"without {line}" for line in _joined(gone)]
 
 
-def _leaves(lines: Lines) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Each directive with the contexts that it stands in."""
+def _joined(leaves: list[Leaf]) -> list[str]:
+    """Lines as they are written, those that limit commands alike as one."""
+    limits: dict[tuple[tuple[str, ...], str], list[str]] = {}
+    for where, verb, line in leaves:
+        limits.setdefault((where, line), []).append(verb)
+    return [f"{''.join(where)}{_limit(verbs)}{line}" for (where, line), verbs in limits.items()]
+
+
+def _limit(verbs: list[str]) -> str:
+    return f"<Limit {' '.join(verbs)}> " if verbs[0] else ""
+
+
+def _leaves(lines: Lines) -> Iterator[Leaf]:
+    """Each directive with the contexts that it stands in, once for every limited command."""
     around: list[str] = []
     for line in map(str.strip, lines):
         if line.startswith("</"):
             around.pop()
         elif line.startswith("<"):
             around.append(f"{line} ")
+        elif around and around[-1].startswith("<Limit "):
+            if line != "AllowAll" or not _is_repeated(around):
+                for verb in around[-1].strip("<> ").split()[1:]:
+                    yield tuple(around[:-1]), verb, line
         elif not line.startswith("#"):
-            yield tuple(around), line
+            yield tuple(around), "", line
+
+
+def _is_repeated(around: list[str]) -> bool:
+    """Whether a limit that allows only says once more what holds without it."""
+    return "LOGIN" not in around[-1] and not any("<Directory" in one for one in around)
 
 
 def _file(settings: Settings) -> Lines:
