@@ -77,7 +77,7 @@ EPHEMERAL = range(32768, 61000)
 PINNED = range(61000, 61200)
 """A range above it."""
 
-_ALONE = "chown root:root the directory and chmod 1733 it: clients can add to it, not look into it"
+_ALONE = "chown root:ftp and chmod 1730 the directory: clients can add to it, not look into it"
 
 CHECKS = (
     # uploads of anybody

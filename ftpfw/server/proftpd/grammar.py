@@ -72,18 +72,18 @@ def parse(text: str, file: str, include: Include | None, defined: frozenset[str]
     start = Place(file, 1, text.partition("\n")[0], 0, 0)
     parser = _Parser(include, defined, [Context("", (), start)])
     parser.read(text, file, 0)
-    if len(parser.open) > 1 or parser.conditions:
-        left = parser.conditions[-1][0] if parser.conditions else parser.open[-1].place
+    if len(parser.around) > 1 or parser.conditions:
+        left = parser.conditions[-1][0] if parser.conditions else parser.around[-1].place
         name = left.text[left.start : left.end]
         raise left.error(f"{name} is not closed", mend=f"</{name.strip('<>').split()[0]}>")
-    return parser.open[0]
+    return parser.around[0]
 
 
 @dataclass(slots=True)
 class _Parser:
     include: Include | None
     defined: frozenset[str]
-    open: list[Context]
+    around: list[Context]
     conditions: list[tuple[Place, str, bool]] = field(default_factory=list)
     modules: set[str] = field(default_factory=lambda: set(MODULES))
 
@@ -117,18 +117,18 @@ class _Parser:
             raise place.error(f"{kind} of what?", mend=f"as in {_OPENINGS[kind]}")
         self.require_allowed(kind, place)
         made = Context(kind.strip("<>"), arguments, place)
-        self.open[-1].contexts.append(made)
-        self.open.append(made)
+        self.around[-1].contexts.append(made)
+        self.around.append(made)
 
     def close(self, name: str, place: Place) -> None:
         if self.conditions and self.conditions[-1][1] == name.lower():
             self.conditions.pop()
             return
-        kind = self.open[-1].kind
+        kind = self.around[-1].kind
         if kind.lower() != name.lower() or not kind or self.left_out():
             mend = f"</{kind}>" if kind else "leave it out"
             raise place.error(f"</{name}> closes nothing here", mend=mend)
-        self.open.pop()
+        self.around.pop()
 
     def directive(self, line: str, place: Place, depth: int) -> None:
         name, _, rest = line.partition(" ")
@@ -144,7 +144,7 @@ class _Parser:
             self.included(arguments, place, depth)
             return
         found = Directive(canonical or written, arguments, place, canonical is not None)
-        self.open[-1].directives.append(found)
+        self.around[-1].directives.append(found)
 
     def included(self, arguments: tuple[str, ...], place: Place, depth: int) -> None:
         if self.include is None or len(arguments) != 1:
@@ -156,7 +156,7 @@ class _Parser:
             self.read(text, file, depth + 1)
 
     def require_allowed(self, name: str, place: Place) -> None:
-        context = self.open[-1].kind
+        context = self.around[-1].kind
         if _LETTER[context] not in TABLE[name].kind:
             where = f"in <{context}>" if context else "outside of all contexts"
             possible = [
