@@ -548,7 +548,7 @@ def _logs(site: Site) -> dict[Path, Any]:
 def _bound(line: Directive | None, word: str | None) -> int | None:
     if word is None:
         return None
-    if not word.isdecimal():
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", word, re.ASCII):
         assert line
-        raise wrong(line, f"{word!r} is no number", '"-l" maxdepth 3 maxfiles 2000')
+        raise wrong(line, f"{word!r} is no number from 1 on", '"-l" maxdepth 3 maxfiles 2000')
     return int(word)

@@ -268,9 +268,9 @@ def _logs(settings: Settings) -> Lines:
         yield from _line("DirFakeGroup", "on", "ftp")
     bounds: list[object] = ["-la" if listing.dot_files else "-l"]
     if listing.depth is not None:
-        bounds += ["maxdepth", listing.depth]
+        bounds += ["maxdepth", max(1, listing.depth)]  # 0 is refused
     if listing.entries is not None:
-        bounds += ["maxfiles", listing.entries]
+        bounds += ["maxfiles", max(1, listing.entries)]
     if bounds != ["-l"]:
         yield from _line("ListOptions", *bounds)
 
