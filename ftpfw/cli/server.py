@@ -17,8 +17,8 @@ from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table, shown
 from ftpfw.errors import ConfigError
 from ftpfw.server.audit import Finding, audit
 from ftpfw.server.checks import Severity
-from ftpfw.server.forms import WRITERS, guess_form, read_text
-from ftpfw.server.options import Form, Given, Place, Reading, Standing, Unexpressed
+from ftpfw.server.forms import TABLES, WRITERS, guess_form, read_text
+from ftpfw.server.options import Form, Given, Option, Place, Reading, Standing, Unexpressed
 from ftpfw.server.pureftpd.reader import read_debian
 from ftpfw.server.recipes import FILES, Purpose, Recipe, make
 from ftpfw.server.recipes import Place as Site
@@ -45,10 +45,20 @@ def server() -> None:
 @server.command()
 @click.argument("file", type=CONFIGURATION)
 @DAEMON_OPTION
+@click.option(
+    "--options", is_flag=True, help="Every option of the daemon, and what becomes of it elsewhere."
+)
 @JSON_OPTION
-def show(file: Path, form: str | None, as_json: bool) -> None:
-    """Print what FILE sets the server to do, and what becomes of each option elsewhere."""
+def show(file: Path, form: str | None, options: bool, as_json: bool) -> None:
+    """Print what FILE sets the server to do, and what becomes of its options elsewhere.
+
+    Elsewhere, an option is obeyed as one of the settings; ignored, which makes nothing less
+    safe; or refused, since a server that did without it would let too much through.
+    """
     reading = _open(file, form)
+    if options:
+        _echo_options(TABLES[reading.daemon], as_json)
+        return
     settings = [(path, reading.settings.get(path), what) for path, what in paths().items()]
     if as_json:
         echo_json(
@@ -267,6 +277,33 @@ def _note(text: str) -> None:
 
 
 # Printing
+
+
+def _echo_options(rows: Sequence[Option], as_json: bool) -> None:
+    if as_json:
+        echo_json([_row_as_object(row) for row in rows])
+        return
+    columns = ["option", "default", "elsewhere", "what"]
+    cells = [[row.name, row.default, _elsewhere(row), row.what] for row in rows]
+    echo_table("Every option", columns, cells)
+
+
+def _elsewhere(row: Option) -> str:
+    if row.paths or row.harmless is None:
+        return row.standing("")
+    unless = " or ".join(word or "empty" for word in row.harmless)
+    return f"{Standing.REFUSED} unless {unless}" if unless else Standing.REFUSED
+
+
+def _row_as_object(row: Option) -> dict[str, Any]:
+    return {
+        "option": row.name,
+        "default": row.default,
+        "manual": row.documented or row.default,
+        "elsewhere": _elsewhere(row),
+        "settings": row.paths,
+        "what": row.what,
+    }
 
 
 def _echo_findings(reading: Reading, findings: Sequence[Finding]) -> None:

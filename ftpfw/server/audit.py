@@ -12,10 +12,8 @@ from dataclasses import dataclass
 
 from ftpfw.ruleset.policy import Backend, Policy, Server
 from ftpfw.server.checks import CHECKS, WIDE, Check, Severity
-from ftpfw.server.forms import WRITERS, amends
+from ftpfw.server.forms import TABLES, WRITERS, amends
 from ftpfw.server.options import Option, Reading
-from ftpfw.server.proftpd.table import ROWS as PROFTPD_ROWS
-from ftpfw.server.pureftpd.table import ROWS as PURE_ROWS
 from ftpfw.server.settings import (
     Daemon,
     Origin,
@@ -27,14 +25,6 @@ from ftpfw.server.settings import (
     matters,
     settled,
 )
-from ftpfw.server.vsftpd.table import ROWS as VSFTPD_ROWS
-
-_ROWS = {
-    Daemon.VSFTPD: VSFTPD_ROWS,
-    Daemon.PURE_FTPD: PURE_ROWS,
-    Daemon.PROFTPD: PROFTPD_ROWS,
-    Daemon.WU_FTPD: (),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,29 +39,106 @@ class Finding:
     mend: str
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of finding that is found by more than looking at settings."""
+
+    severity: Severity
+    what: str
+    why: str
+
+
 OTHERS = {
-    # id: severity, why
-    "wu-ftpd": (Severity.ERROR, "known holes of it let anybody become root"),
-    "auto-rename-append": (Severity.ERROR, "uploads of others can be replaced"),
-    "keep-all-files": (Severity.WARNING, "the option promises more than it keeps"),
-    "rest-deletes": (Severity.ERROR, "anybody can empty the drop box, name by name"),
-    "order-lets-in": (Severity.ERROR, "the limit is there, and does nothing"),
-    "address-not-bound": (Severity.WARNING, "the server is reachable where nobody expects it"),
-    "user-owner-without-passwd": (
-        Severity.WARNING,
-        "uploads stay with the user that anonymous sessions run as, who can fetch them",
+    "wu-ftpd": Kind(
+        Severity.ERROR,
+        "it is wu-ftpd",
+        "known holes of it let anybody become root",
     ),
-    "copy-engine": (Severity.ERROR, "files can be read and written by name, past other limits"),
-    "undocumented-default": (Severity.NOTE, "who trusts the manual is mistaken"),
-    "not-judged": (Severity.NOTE, "it may allow or forbid what the findings here are about"),
-    "passive-narrow": (Severity.WARNING, "clients are turned away, or worse"),
-    "firewall-unpublished": (Severity.ERROR, "no rule lets anybody reach this server"),
-    "firewall-port": (Severity.ERROR, "the firewall opens another port than the server has"),
-    "firewall-ports-closed": (Severity.ERROR, "data connections to the other ports are dropped"),
-    "firewall-ports-missing": (Severity.ERROR, "no data connection of FTPS gets through"),
-    "firewall-ports-wide": (Severity.WARNING, "open ports that nobody uses are for others"),
-    "announced-address": (Severity.ERROR, "clients connect to where the server is not"),
-    "announced-private": (Severity.WARNING, "inside TLS nobody can put the right address in"),
+    "auto-rename-append": Kind(
+        Severity.ERROR,
+        "AutoRename with anonymous uploads",
+        "uploads of others can be replaced",
+    ),
+    "keep-all-files": Kind(
+        Severity.WARNING,
+        "KeepAllFiles keeps from deleting alone",
+        "the option promises more than it does",
+    ),
+    "rest-deletes": Kind(
+        Severity.ERROR,
+        "anonymous uploads on Pure-FTPd",
+        "anybody can empty the drop box, name by name",
+    ),
+    "order-lets-in": Kind(
+        Severity.ERROR,
+        "a limit that allows some and denies nobody",
+        "it is there, and does nothing",
+    ),
+    "address-not-bound": Kind(
+        Severity.WARNING,
+        "DefaultAddress without SocketBindTight",
+        "the server is reachable where nobody expects it",
+    ),
+    "user-owner-without-passwd": Kind(
+        Severity.WARNING,
+        "UserOwner without PersistentPasswd",
+        "uploads stay with the user of anonymous sessions, which can fetch them",
+    ),
+    "copy-engine": Kind(
+        Severity.ERROR,
+        "mod_copy is loaded and on",
+        "files can be read and written by name, past other limits",
+    ),
+    "undocumented-default": Kind(
+        Severity.NOTE,
+        "a default that the manual has wrong",
+        "who trusts the manual is mistaken",
+    ),
+    "not-judged": Kind(
+        Severity.NOTE,
+        "an option that is in no setting",
+        "it may allow or forbid what the findings are about",
+    ),
+    "passive-narrow": Kind(
+        Severity.WARNING,
+        "fewer passive ports than sessions",
+        "clients are turned away, or worse",
+    ),
+    "firewall-unpublished": Kind(
+        Severity.ERROR,
+        "the policy does not publish the server",
+        "no rule lets anybody reach it",
+    ),
+    "firewall-port": Kind(
+        Severity.ERROR,
+        "the policy publishes another port",
+        "the firewall opens a port that nobody listens on",
+    ),
+    "firewall-ports-closed": Kind(
+        Severity.ERROR,
+        "passive ports that the policy leaves shut",
+        "data connections to them are dropped",
+    ),
+    "firewall-ports-missing": Kind(
+        Severity.ERROR,
+        "the policy needs passive_ports and has none",
+        "no data connection of FTPS gets through",
+    ),
+    "firewall-ports-wide": Kind(
+        Severity.WARNING,
+        "the policy opens more than the passive ports",
+        "open ports that nobody uses are for others",
+    ),
+    "announced-address": Kind(
+        Severity.ERROR,
+        "the address in the 227 reply is of no server",
+        "clients connect to where it is not",
+    ),
+    "announced-private": Kind(
+        Severity.WARNING,
+        "the inner address is announced inside TLS",
+        "there nobody on the way can put it right",
+    ),
 }
 """What no row of `CHECKS` stands for."""
 
@@ -127,8 +194,7 @@ def _said(reading: Reading, wanted: Settings) -> Settings:
 
 def _of_traps(reading: Reading) -> Iterator[Finding]:
     for trap in reading.traps:
-        severity, why = OTHERS[trap.id]
-        yield Finding(trap.id, severity, trap.origin, trap.what, why, trap.mend)
+        yield _other(trap.id, trap.origin, trap.what, trap.mend)
 
 
 def _of_pure_ftpd(reading: Reading) -> Iterator[Finding]:
@@ -147,7 +213,7 @@ def _of_pure_ftpd(reading: Reading) -> Iterator[Finding]:
 def _of_defaults(reading: Reading) -> Iterator[Finding]:
     """Options that are not given, whose default the manual has wrong."""
     given = {one.option.name for one in reading.given}
-    for row in _ROWS[reading.daemon]:
+    for row in TABLES[reading.daemon]:
         if row.documented and row.name not in given and _counts(reading.settings, row):
             default = row.default or f"not {row.documented}"
             yield _other(
@@ -295,5 +361,5 @@ def speaks_tls(settings: Settings) -> bool:
 
 
 def _other(id_: str, where: Origin, what: str, mend: str) -> Finding:
-    severity, why = OTHERS[id_]
-    return Finding(id_, severity, where, what, why, mend)
+    kind = OTHERS[id_]
+    return Finding(id_, kind.severity, where, what, kind.why, mend)

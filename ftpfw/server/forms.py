@@ -6,14 +6,17 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ftpfw.server.options import Form, Reading, Written
+from ftpfw.server.options import Form, Option, Reading, Written
 from ftpfw.server.proftpd import reader as proftpd_reader
 from ftpfw.server.proftpd import writer as proftpd_writer
+from ftpfw.server.proftpd.table import ROWS as PROFTPD_ROWS
 from ftpfw.server.pureftpd import reader as pureftpd_reader
 from ftpfw.server.pureftpd import writer as pureftpd_writer
+from ftpfw.server.pureftpd.table import ROWS as PURE_FTPD_ROWS
 from ftpfw.server.settings import Daemon, Path, Settings, changed
 from ftpfw.server.vsftpd import reader as vsftpd_reader
 from ftpfw.server.vsftpd import writer as vsftpd_writer
+from ftpfw.server.vsftpd.table import ROWS as VSFTPD_ROWS
 from ftpfw.server.wuftpd import reader as wuftpd_reader
 
 DAEMON_OF = {
@@ -24,6 +27,14 @@ DAEMON_OF = {
     Form.PROFTPD: Daemon.PROFTPD,
     Form.WU_FTPD: Daemon.WU_FTPD,
 }
+
+TABLES: Mapping[Daemon, tuple[Option, ...]] = {
+    Daemon.VSFTPD: VSFTPD_ROWS,
+    Daemon.PURE_FTPD: PURE_FTPD_ROWS,
+    Daemon.PROFTPD: PROFTPD_ROWS,
+    Daemon.WU_FTPD: (),
+}
+"""Every option of a daemon; of wu-ftpd's, those that a file has."""
 
 WRITERS: Mapping[Form, Callable[[Settings], Written]] = {
     Form.VSFTPD: vsftpd_writer.write,

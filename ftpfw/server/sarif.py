@@ -30,7 +30,7 @@ def render_sarif(findings: Sequence[Finding]) -> dict[str, Any]:
 
 def _rules() -> list[dict[str, Any]]:
     checks = [_rule(check.id, check.severity, check.what, check.why) for check in CHECKS]
-    others = [_rule(id_, severity, why, why) for id_, (severity, why) in OTHERS.items()]
+    others = [_rule(id_, one.severity, one.what, one.why) for id_, one in OTHERS.items()]
     return [*checks, *others]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tests.unit.server import test_proftpd, test_pureftpd, test_vsftpd
 
@@ -64,7 +65,8 @@ def test_proftpd_refuses_what_we_refuse(tmp_path: Path) -> None:
 
 
 def test_proftpd_takes_what_we_take(tmp_path: Path) -> None:
-    rows = [*test_proftpd.MEANT, *test_proftpd.PRECEDENCE, *test_proftpd.CONDITIONS]
+    rows: list[tuple[Any, ...]] = [*test_proftpd.MEANT, *test_proftpd.PRECEDENCE]
+    rows += test_proftpd.CONDITIONS
     assert {name for name, text, *_ in rows if not proftpd_takes(text, tmp_path)} == NOT_HERE
 
 

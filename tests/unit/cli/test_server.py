@@ -12,6 +12,7 @@ from ftpfw.server.checks import Severity
 from ftpfw.server.forms import WRITERS, read_text
 from ftpfw.server.options import Form
 from ftpfw.server.recipes import Place, Purpose, make
+from ftpfw.server.vsftpd.table import TABLE
 
 UPLOAD = "write_enable=YES\nanon_upload_enable=YES\nuse_sendfile=NO\n"
 GATEWAY = '[gateway]\ninside = ["eth1"]\noutside = "eth0"\n'
@@ -43,6 +44,16 @@ def test_show_for_machines(vsftpd: Path) -> None:
     assert report["settings"]["anonymous.rights.upload"]["line"] == 2
     assert report["settings"]["passive.ports"]["value"] == "5001-65535"
     assert report["options"][2]["standing"] == "ignored"
+
+
+def test_show_has_every_option(vsftpd: Path) -> None:
+    lines = run("show", vsftpd, "--options").stdout.splitlines()
+    rows = {line.split()[0]: line for line in lines[2:]}
+    assert "refused unless no or false or 0" in rows["tcp_wrappers"]
+    assert "obeyed" in rows["write_enable"]
+    assert len(rows) == len(TABLE)
+    report = json.loads(run("show", vsftpd, "--options", "--json").stdout)
+    assert [one["option"] for one in report] == [*TABLE]
 
 
 def test_audit_fails_on_what_it_is_told_to(vsftpd: Path) -> None:
