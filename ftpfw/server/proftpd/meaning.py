@@ -16,6 +16,7 @@ from typing import Any
 from ftpfw.server.proftpd.grammar import Context, Directive, wrong
 from ftpfw.server.proftpd.limits import Outcome, judge, limits_of, names
 from ftpfw.server.settings import (
+    VERBS,
     Audience,
     DotFiles,
     Family,
@@ -71,6 +72,17 @@ VERB_OF = {
     "touch": "MFMT",
 }
 """Right → the command that stands for it."""
+
+_MORE = {
+    "list": (*VERBS["list"], "MDTM"),
+    "download": (*VERBS["download"], "SIZE"),
+    "chmod": ("SITE_CHMOD", "SITE_CHGRP"),
+    "touch": ("MFMT", "MFF"),
+}
+LIMITED: Mapping[str, tuple[str, ...]] = {
+    right: _MORE.get(right) or VERBS[right] for right in VERB_OF
+}
+"""Right → the commands that a limit names for it."""
 
 WRITING = tuple(right for right in VERB_OF if right not in {"list", "download"})
 
@@ -360,31 +372,25 @@ def _may(contexts: Sequence[Context]) -> Iterator[tuple[str, bool]]:
 
 
 _HANDLED = {
-    *VERB_OF.values(),
-    "LOGIN",
-    "PASV",
-    "EPSV",
-    "PORT",
-    "EPRT",
-    "ALL",
-    "READ",
-    "WRITE",
-    "DIRS",
+    *(verb for verbs in LIMITED.values() for verb in verbs),
+    *("LOGIN", "PASV", "EPSV", "PORT", "EPRT", "ALL", "READ", "WRITE", "DIRS"),
 }
+"""What a limit may name without that it is one of the denied verbs."""
 
 
 def _denied(site: Site) -> tuple[str, ...]:
-    """Verbs that a limit names, which no right stands for and nobody may use."""
-    named = {
-        verb
-        for limit in limits_of(site.guests)
-        for verb in names(limit)
-        if verb not in _HANDLED and re.fullmatch("[A-Z]+", verb)
-    }
-    contexts = [site.server]
-    if site.anonymous is not None:
-        contexts.append(site.guests)
-    return tuple(sorted(v for v in named if all(judge(v, one) is Outcome.NONE for one in contexts)))
+    """Verbs that a limit names and nobody may use, unless they go with a right that is denied."""
+    every = [site.server] if site.anonymous is None else [site.server, site.guests]
+
+    def is_denied(verb: str) -> bool:
+        return all(judge(verb, contexts) is Outcome.NONE for contexts in every)
+
+    named = {verb for limit in limits_of(site.guests) for verb in names(limit)}
+    alone = {verb for verb in named - _HANDLED if re.fullmatch("[A-Z]+", verb)}
+    for right, verbs in LIMITED.items():
+        if not is_denied(VERB_OF[right]):
+            alone |= named & {verb for verb in verbs[1:] if "_" not in verb}
+    return tuple(sorted(verb for verb in alone if is_denied(verb)))
 
 
 def _files(site: Site) -> dict[Path, Any]:

@@ -10,11 +10,17 @@ import re
 from collections.abc import Iterator
 
 from ftpfw.server.options import Written, unexpressed
-from ftpfw.server.proftpd.meaning import BY_ITSELF, DOT_FILES, SOURCES, VERB_OF, WRITING
+from ftpfw.server.proftpd.meaning import (
+    BY_ITSELF,
+    DOT_FILES,
+    LIMITED,
+    SOURCES,
+    VERB_OF,
+    WRITING,
+)
 from ftpfw.server.proftpd.reader import read
 from ftpfw.server.proftpd.table import TABLE
 from ftpfw.server.settings import (
-    VERBS,
     Audience,
     DotFiles,
     Family,
@@ -29,15 +35,6 @@ from ftpfw.server.settings import (
 
 _PLAIN = re.compile(r"[!$-~]+")  # no blank, no quote, no #
 _WRITABLE = re.compile(r"[^\n\r\0]*")
-
-_MORE = {
-    "list": (*VERBS["list"], "MDTM"),
-    "download": (*VERBS["download"], "SIZE"),
-    "chmod": ("SITE_CHMOD", "SITE_CHGRP"),
-    "touch": ("MFMT", "MFF"),
-}
-_LIMITED = {right: _MORE.get(right) or VERBS[right] for right in VERB_OF}
-"""Right → the commands that a limit names for it."""
 
 Lines = Iterator[str]
 
@@ -327,13 +324,13 @@ def _pattern(wanted: Names | None) -> str | None:
 
 def _denied(rights: Rights, among: tuple[str, ...]) -> Lines:
     """A limit for what is not among the rights."""
-    verbs = [verb for right in among if not getattr(rights, right) for verb in _LIMITED[right]]
+    verbs = [verb for right in among if not getattr(rights, right) for verb in LIMITED[right]]
     if verbs:
         yield from _within(f"Limit {' '.join(verbs)}", iter(["DenyAll"]))
 
 
 def _allowed(rights: Rights, among: tuple[str, ...]) -> Lines:
-    verbs = [verb for right in among if getattr(rights, right) for verb in _LIMITED[right]]
+    verbs = [verb for right in among if getattr(rights, right) for verb in LIMITED[right]]
     if verbs:
         yield from _within(f"Limit {' '.join(verbs)}", iter(["AllowAll"]))
 

@@ -368,12 +368,8 @@ def _logs(values: Values) -> dict[Path, Any]:
 
 def _say_logs(settings: Settings) -> dict[str, Any]:
     logs = settings.logs
-    known = logs.transfers is not None and logs.transfer_format in {
-        "clf",
-        "stats",
-        "w3c",
-        "xferlog",
-    }
+    file = logs.transfers or ""
+    known = file.startswith("/") and logs.transfer_format in {"clf", "stats", "w3c", "xferlog"}
     entries, depth = settings.listing.entries, settings.listing.depth
     return {
         "AltLog": f"{logs.transfer_format}:{logs.transfers}" if known else "",

@@ -74,7 +74,6 @@ _FXP = ("active.foreign", "passive.foreign")
 _DOTS = ("anonymous.dot_files", "users.dot_files")
 _UPLOAD = ("anonymous.rights.upload", "anonymous.rights.overwrite")
 _TRUNCATE = ("anonymous.rights.overwrite", "files.hidden_until_complete")
-_BOTH = ("anonymous.enabled", "users.enabled", "anonymous.any_name")
 _RATE_OF_ALL = (
     "limits.user_upload_rate",
     "limits.user_download_rate",
@@ -147,12 +146,18 @@ _ROWS = (
         "bends the protocol for odd clients",
     ),
     # who logs in
-    _row("NoAnonymous", "E noanonymous", YES_NO, _BOTH, "nobody logs in without an account"),
+    _row(
+        "NoAnonymous",
+        "E noanonymous",
+        YES_NO,
+        ("anonymous.enabled",),
+        "nobody logs in without an account",
+    ),
     _row(
         "AnonymousOnly",
         "e anonymousonly",
         YES_NO,
-        _BOTH,
+        ("users.enabled", "anonymous.any_name"),
         "no accounts; every user name is an anonymous one",
     ),
     _row("UnixAuthentication", "", YES_NO, _SOURCES, "accounts of /etc/passwd"),

@@ -47,7 +47,8 @@ def write(settings: Settings) -> Written:
 def amends(before: Settings, after: Settings) -> list[str]:
     """The lines that make one configuration the other."""
     old, new = values_of(settled(before)), values_of(settled(after))
-    rows = [row for row in ROWS if row.name in new and new[row.name] != old.get(row.name)]
+    plain = {row.name: value_of(row, row.default) for row in ROWS} | old
+    rows = [row for row in ROWS if row.name in new and new[row.name] != plain[row.name]]
     return [f"{row.name}={_text(row, new[row.name])}" for row in rows]
 
 

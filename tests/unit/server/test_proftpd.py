@@ -502,7 +502,6 @@ ENTANGLED = {
     "logs.wtmp",
     "limits.anonymous_upload_rate",
     "limits.anonymous_download_rate",
-    "commands.denied",
 }
 """What can be one thing for the server and another in the section, or hangs on another right."""
 
