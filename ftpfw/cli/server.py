@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Sequence
 from enum import Enum
@@ -12,14 +11,13 @@ from typing import Any
 
 import click
 
+from ftpfw.cli.configuration import note, open_configuration
 from ftpfw.cli.host import POLICY_FILE, open_policy
 from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table, shown
-from ftpfw.errors import ConfigError
 from ftpfw.server.audit import Finding, audit
 from ftpfw.server.checks import Severity
-from ftpfw.server.forms import TABLES, WRITERS, guess_form, read_text
-from ftpfw.server.options import Form, Given, Option, Place, Reading, Standing, Unexpressed
-from ftpfw.server.pureftpd.reader import read_debian
+from ftpfw.server.forms import TABLES, WRITERS
+from ftpfw.server.options import Form, Given, Option, Reading, Standing, Unexpressed
 from ftpfw.server.recipes import FILES, Purpose, Recipe, make
 from ftpfw.server.recipes import Place as Site
 from ftpfw.server.sarif import render_sarif
@@ -55,7 +53,7 @@ def show(file: Path, form: str | None, options: bool, as_json: bool) -> None:
     Elsewhere, an option is obeyed as one of the settings; ignored, which makes nothing less
     safe; or refused, since a server that did without it would let too much through.
     """
-    reading = _open(file, form)
+    reading = open_configuration(file, form)
     if options:
         _echo_options(TABLES[reading.daemon], as_json)
         return
@@ -118,7 +116,7 @@ def audit_(
     """Say what is dangerous or broken in FILE, each with the line that mends it."""
     if as_json and sarif:
         raise click.UsageError("--json and --sarif exclude each other")
-    reading = _open(file, form)
+    reading = open_configuration(file, form)
     findings = audit(reading, open_policy(policy) if policy else None)
     if sarif:
         echo_json(render_sarif(findings))
@@ -153,16 +151,16 @@ def convert(context: click.Context, file: Path, form: str | None, target: str) -
     What that daemon has no words for goes to standard error, and what it does instead; the same
     for options that only their own daemon can be trusted with. Then the exit code is 1.
     """
-    reading = _open(file, form)
+    reading = open_configuration(file, form)
     written = WRITERS[Form(target)](reading.settings)
     click.echo(written.text, nl=False)
     ignored = [one for one in reading.given if one.standing is Standing.IGNORED]
     for one in ignored:
-        _note(f"{one.origin}: {one.option.name} left out, harmless: {one.option.what}")
+        note(f"{one.origin}: {one.option.name} left out, harmless: {one.option.what}")
     for one in reading.refused():
-        _note(f"{one.origin}: {one.option.name} left out, look at it: {one.option.what}")
+        note(f"{one.origin}: {one.option.name} left out, look at it: {one.option.what}")
     for missing in written.unexpressed:
-        _note(_missing(missing, target))
+        note(_missing(missing, target))
     context.exit(1 if written.unexpressed or reading.refused() else 0)
 
 
@@ -212,68 +210,7 @@ def generate(
     else:
         _write_recipe(recipe, Form(form), output)
     for missing in recipe.unexpressed:
-        _note(_missing(missing, form))
-
-
-# Reading files
-
-
-def _open(path: Path, form: str | None) -> Reading:
-    """Read a configuration, with the files that it includes."""
-    if path.is_dir():
-        return _open_directory(path)
-    text = _text(path)
-    syntax = Form(form) if form else guess_form(path.name, text)
-    if syntax is None or syntax is Form.PURE_DEBIAN:
-        what = "a directory is read so, not a file" if syntax else "it looks like no configuration"
-        raise ConfigError(what, file=str(path), mend="say what it is for by --daemon")
-    include = {Form.PROFTPD: _include_all, Form.PURE_CONF: _include_one}.get(syntax)
-    return read_text(text, str(path), syntax, include)
-
-
-def _open_directory(path: Path) -> Reading:
-    """Debian's conf/, with the sources of accounts that ../auth names, in its order."""
-    names = [
-        one.name for one in sorted(path.iterdir()) if re.fullmatch("[A-Za-z][A-Za-z0-9]+", one.name)
-    ]
-    auth = path.parent / "auth"
-    links = [one for one in sorted(auth.iterdir()) if one.is_symlink()] if auth.is_dir() else []
-    logins = tuple(name for link in links if (name := link.readlink().name) in names)
-    return read_debian({name: _text(path / name) for name in names}, logins, str(path))
-
-
-def _text(path: Path) -> str:
-    """A file's text. The daemons know no encoding: bytes that are no UTF-8 stay what they are."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        mend = "give the path of a configuration"
-        raise ConfigError(error.strerror or str(error), file=str(path), mend=mend) from error
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def _include_one(name: str, place: Place) -> str:
-    """What pure-ftpd.conf includes; the daemon passes over a file that is not there."""
-    if not Path(name).exists():
-        _note(f"{place.file}:{place.line}: there is no {name}")
-        return ""
-    return _text(Path(name))
-
-
-def _include_all(name: str, place: Place) -> Sequence[tuple[str, str]]:
-    """What proftpd.conf includes: a file, a directory's, or those of a pattern, in order."""
-    pattern = f"{name}/*" if Path(name).is_dir() else name
-    found = [one for one in sorted(glob.glob(pattern)) if Path(one).is_file()]
-    if not found and not glob.has_magic(pattern):
-        _note(f"{place.file}:{place.line}: there is no {name}")
-    return [(one, _text(Path(one))) for one in found]
-
-
-def _note(text: str) -> None:
-    click.echo(f"note: {shown(text)}", err=True)
+        note(_missing(missing, form))
 
 
 # Printing

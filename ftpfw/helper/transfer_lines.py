@@ -26,11 +26,12 @@ the announced one where the transfer is complete, else what was counted less the
 from __future__ import annotations
 
 import json
-from time import asctime, gmtime, strftime, struct_time
+from time import gmtime, strftime, struct_time
 from typing import Any
 
 from ftpfw.conntrack.model import Conntrack, Counters, Direction, format_endpoint
 from ftpfw.ftp.negotiation import Kind
+from ftpfw.ftp.xferlog import Line, format_line
 from ftpfw.helper.transfers import Record
 
 ANONYMOUS = frozenset({"anonymous", "ftp"})
@@ -73,23 +74,19 @@ def format_xferlog(record: Record, ended: struct_time) -> str | None:
     if direction is None:
         return None
     user = transfer.user or "-"
-    fields = (
-        asctime(ended),
-        max(1, round(record.ended - record.started)) if record.data else 0,
-        _client(record).rpartition(":")[0].strip("[]"),
-        _file_size(record, up=direction == "i"),
-        _one_word(transfer.path),
-        "b",
-        "_",
-        direction,
-        "a" if user.lower() in ANONYMOUS else "r",
-        _one_word(user),
-        "ftp",
-        0,
-        "*",
-        "c" if is_complete(record) else "i",
+    return format_line(
+        Line(
+            ended,
+            max(1, round(record.ended - record.started)) if record.data else 0,
+            _client(record).rpartition(":")[0].strip("[]"),
+            _file_size(record, up=direction == "i"),
+            transfer.path,
+            incoming=direction == "i",
+            anonymous=user.lower() in ANONYMOUS,
+            user=user,
+            complete=is_complete(record),
+        )
     )
-    return " ".join(map(str, fields)) + "\n"
 
 
 def is_complete(record: Record) -> bool:
@@ -133,8 +130,3 @@ def _file_size(record: Record, *, up: bool) -> int:
         return 0
     headers = _SMALLEST_HEADERS[len(record.transfer.control.src)]
     return max(0, carried.bytes - carried.packets * headers)
-
-
-def _one_word(text: str) -> str:
-    """A field: a blank would end it, a control character or half a character break the line."""
-    return "".join(c if c.isprintable() and not c.isspace() else "_" for c in text) or "_"

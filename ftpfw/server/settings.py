@@ -209,6 +209,8 @@ class DropBox(Section):
     owner_mode: Annotated[int | None, "mode of files that were given away; none: as uploaded"] = (
         None
     )
+    quota_files: Annotated[int | None, "files in all of those directories"] = None
+    quota_bytes: Annotated[int | None, "bytes in all of those directories"] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,19 @@ SHELLS = {
     "ruleset.firewall",
     "ruleset.legacy",
     "ruleset.nft_compat",
+    "server.embedded.certificate",
+    "server.embedded.data",
+    "server.embedded.files",
+    "server.embedded.jail",
+    "server.embedded.listeners",
+    "server.embedded.master",
+    "server.embedded.privileges",
+    "server.embedded.seats",
+    "server.embedded.secure",
+    "server.embedded.session",
+    "server.embedded.site",
+    "server.embedded.upload",
+    "server.embedded.worker",
 }
 """Every other module, a new one too, is the core's."""
 
@@ -122,6 +135,9 @@ PARTS_WITHOUT_EFFECTS = {
 
 TYPED_TOML = {"ruleset.policy", "ruleset.policy_file"}
 """Where the core uses msgspec, which computes."""
+
+IMPORTED_AS = {"pyOpenSSL": "OpenSSL"}
+"""Distributions that have another name than their package."""
 
 EFFECTS = {"__import__", "breakpoint", "eval", "exec", "input", "open", "print"}
 """Builtins that the core may not use."""
@@ -229,9 +245,8 @@ def test_only_the_command_line_prints(name: str) -> None:
 
 def test_what_is_installed_is_what_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = {
-        requirement.partition(">")[0].replace("-", "_") for requirement in project["dependencies"]
-    }
+    names = [requirement.partition(">")[0] for requirement in project["dependencies"]]
+    declared = {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
     tops = {package(module) for name in MODULES for module, _ in imported(name)}
     others = tops - {"ftpfw"} - sys.stdlib_module_names
     assert declared == others

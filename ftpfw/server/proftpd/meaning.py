@@ -38,6 +38,8 @@ ALWAYS: Mapping[Path, Any] = {
     "anonymous.refused_passwords": None,
     "anonymous.world_readable_only": False,
     "anonymous.drop_box.owner_mode": None,
+    "anonymous.drop_box.quota_bytes": None,
+    "anonymous.drop_box.quota_files": None,
     "users.writable_root": True,
     "users.user_list": None,
     "users.user_list_allows": False,

@@ -58,6 +58,8 @@ ALWAYS: Mapping[Path, Any] = {
     "anonymous.drop_box.listed": True,
     "anonymous.drop_box.owner": None,
     "anonymous.drop_box.owner_mode": None,
+    "anonymous.drop_box.quota_bytes": None,
+    "anonymous.drop_box.quota_files": None,
     "users.root": None,
     "users.writable_root": True,
     "users.user_list": None,

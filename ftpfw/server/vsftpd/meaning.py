@@ -42,6 +42,8 @@ ALWAYS: Mapping[Path, Any] = {
     "anonymous.any_name": False,
     "anonymous.drop_box.directories": (),
     "anonymous.drop_box.listed": True,
+    "anonymous.drop_box.quota_bytes": None,
+    "anonymous.drop_box.quota_files": None,
     "anonymous.rights.chmod": False,
     "users.sources": ("pam",),
     "users.denied_list": True,  # pam_listfile of Debian's PAM service, on /etc/ftpusers

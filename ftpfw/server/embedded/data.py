@@ -1,0 +1,324 @@
+"""Data connections: who may open one, on which port, and how bytes go through it.
+
+pyftpdlib's are changed where that matters: a passive port is in its range or there is none (425);
+a connection from elsewhere is dropped without a word, since a reply that answers no command
+would shift all that follow; an active connection is opened when a transfer begins; an upload
+that ends in a reset is not whole.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from pyftpdlib.exceptions import _FileReadWriteError, _GiveUpOnSendfile, _RetryError
+from pyftpdlib.handlers.ftp.data import DTPHandler
+from pyftpdlib.handlers.ftp.dispatchers import ActiveDTP, PassiveDTP
+from pyftpdlib.ioloop import Acceptor, Connector, timer
+
+from ftpfw.server.embedded.bounds import pause
+from ftpfw.server.embedded.upload import Refused, reply_to
+
+CHUNK = 1 << 18
+SENT_AT_ONCE = 1 << 20
+TURNS = 4
+"""Calls of sendfile for one client before others have their turn."""
+
+_AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY)
+_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.ESHUTDOWN)
+
+
+def plain(address: str) -> str:
+    """An address without what a socket of both families puts before one of IPv4."""
+    return address.removeprefix("::ffff:").partition("%")[0]
+
+
+def listen_passive(address: str, ports: range | None, start: int) -> socket.socket | None:
+    """A listening socket on a free port of the range; None where there is none.
+
+    ``start`` is where in the range to begin. Two sockets may bind one port with SO_REUSEADDR, which
+    it takes to use ports again at once; only one may listen.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    tried = [0] if ports is None else ports
+    for step in range(len(tried)):
+        listener = socket.socket(family, socket.SOCK_STREAM)
+        listener.setblocking(False)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((address, tried[(start + step) % len(tried)]))
+            listener.listen(5)
+        except OSError as error:
+            listener.close()
+            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
+                raise
+        else:
+            return listener
+    return None
+
+
+class Passive(PassiveDTP):
+    """Waits for the client's data connection."""
+
+    def __init__(self, session: Any, listener: socket.socket) -> None:
+        self.cmd_channel = session
+        self.log = session.log
+        self.log_exception = session.log_exception
+        Acceptor.__init__(self, ioloop=session.ioloop)
+        self.set_socket(listener)
+        self.accepting = True
+        if session.site.settings.timeouts.accept:
+            self.call_later(session.site.settings.timeouts.accept, self.handle_timeout)
+
+    def handle_accepted(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        """Take a connection from the client's own address, and no other."""
+        session = self.cmd_channel
+        if not session.connected or plain(address[0]) != session.remote_ip:
+            sock.close()
+            if session.connected:
+                session.warn(f"a data connection from {plain(address[0])} was dropped")
+            return
+        self.close()
+        session.take_data(sock)
+
+    def handle_timeout(self) -> None:
+        """Nobody came."""
+        self.close()
+        if self.cmd_channel.connected:
+            self.cmd_channel.fail_transfer("425 No data connection came.")
+
+
+class Active(ActiveDTP):
+    """Opens a data connection to the client."""
+
+    def __init__(self, ip: str, port: int, session: Any) -> None:
+        Connector.__init__(self, ioloop=session.ioloop)
+        self.cmd_channel = session
+        self.log_exception = session.log_exception
+        self._idler = None
+        if timeout := session.site.settings.timeouts.connect:
+            self._idler = self.call_later(timeout, self.handle_timeout)
+        source = plain(session.socket.getsockname()[0])
+        try:
+            self.create_socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM)
+            self.bind((source, 0))
+            self.connect((ip, port))
+        except OSError:
+            self.handle_close()
+
+    def handle_connect(self) -> None:
+        """It is open, or failed."""
+        error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+        self.del_channel()
+        if self._idler is not None and not self._idler.cancelled:
+            self._idler.cancel()
+        session = self.cmd_channel
+        if not session.connected:
+            self.close()
+            return
+        session._dtp_connector = None  # noqa: SLF001 -- pyftpdlib's, and its socket is given on
+        self._closed = True  # whatever still is done with this object must not touch the socket
+        session.take_data(self.socket)
+
+    def handle_timeout(self) -> None:
+        """The client does not answer."""
+        self.handle_close()
+
+    def handle_close(self) -> None:
+        """No connection came about."""
+        if not self._closed:
+            self.close()
+            if self.cmd_channel.connected:
+                self.cmd_channel.fail_transfer("425 Can't open the data connection.")
+
+
+class Data(DTPHandler):
+    """A data connection. Nothing is read or sent before a transfer begins."""
+
+    ac_in_buffer_size = CHUNK
+
+    def __init__(self, sock: socket.socket, session: Any) -> None:
+        settings = session.site.settings
+        self.timeout = settings.timeouts.stalled
+        self.upload_rate = settings.limits.anonymous_upload_rate
+        self.download_rate = settings.limits.anonymous_download_rate
+        self.ended = False
+        super().__init__(sock, session)
+
+    def add_channel(self, map: Any = None, events: int | None = None) -> None:  # noqa: A002
+        """Watch for nothing but its end, until there is something to do."""
+        super().add_channel(map, 0 if events is None else events)
+
+    def readable(self) -> bool:
+        """Whether it takes bytes."""
+        return bool(self.receive)
+
+    def begin(self) -> None:
+        """A transfer begins now: time and speed count from here."""
+        self._start_time = timer()
+
+    # out of the server
+
+    def push_with_producer(self, producer: Any) -> None:
+        """Send a file, by sendfile where it goes as it is."""
+        self._initialized = True
+        if not self.use_sendfile():
+            super().push_with_producer(producer)
+            return
+        self._offset, self._filefd = producer.file.tell(), producer.file.fileno()
+        try:
+            self.initiate_sendfile()
+        except _GiveUpOnSendfile:
+            super().push_with_producer(producer)
+            return
+        if not self._closed:
+            self.initiate_send = self.initiate_sendfile
+            self._resume(self.ioloop.WRITE)
+
+    def initiate_sendfile(self) -> None:
+        """Send as much as the connection takes, in a few turns."""
+        for _ in range(TURNS):
+            try:
+                sent = os.sendfile(self._fileno, self._filefd, self._offset, self._at_once())
+            except OSError as error:
+                self._sendfile_failed(error)
+                return
+            self._offset += sent
+            self.tot_bytes_sent += sent
+            if not sent or self._offset >= self.file_obj.size:
+                self.discard_buffers()
+                self.handle_close()
+                return
+            if self._must_wait(self.tot_bytes_sent, self.download_rate):
+                return
+
+    def _at_once(self) -> int:
+        return SENT_AT_ONCE if self.download_rate is None else max(1024, self.download_rate // 8)
+
+    def _sendfile_failed(self, error: OSError) -> None:
+        if error.errno in _AGAIN:
+            return
+        if error.errno in _GONE:
+            self.producer_fifo.append(None)  # something was left to send
+            self.handle_close()
+        elif self.tot_bytes_sent == 0:
+            raise _GiveUpOnSendfile from error
+        else:
+            raise error
+
+    def send(self, data: bytes) -> int:
+        """Send bytes of a listing, a text or inside TLS."""
+        if self.download_rate is not None:
+            data = data[: self._at_once()]
+        sent = int(super().send(data))
+        if sent:
+            self._must_wait(self.tot_bytes_sent, self.download_rate)
+        return sent
+
+    def _must_wait(self, done: int, rate: int | None) -> bool:
+        """Whether it is ahead of its rate; then it is left alone until it is not."""
+        seconds = pause(done, rate, timer() - self._start_time) if rate else 0
+        if seconds <= 0 or self._closed:
+            return False
+        events = self.ioloop.READ if self.receive else self.ioloop.WRITE
+        self.modify_ioloop_events(0)
+        self.call_later(seconds, self._resume, events)
+        return True
+
+    def _resume(self, events: int) -> None:
+        if not self._closed:
+            self._wanted_io_events = events
+            self.modify_ioloop_events(events)
+
+    # into the server
+
+    def handle_read(self) -> None:
+        """Take bytes; a reset is no end of a file."""
+        try:
+            chunk = self.recv(self.ac_in_buffer_size)
+        except _RetryError:
+            return
+        if not chunk:
+            return
+        self.tot_bytes_received += len(chunk)
+        if self._data_wrapper is not None:
+            chunk = self._data_wrapper(chunk)
+        try:
+            self.file_obj.write(chunk)
+        except OSError as error:
+            raise _FileReadWriteError(error) from error
+        self._must_wait(self.tot_bytes_received, self.upload_rate)
+
+    handle_read_event = handle_read
+
+    def recv(self, buffer_size: int) -> bytes:
+        """Bytes; none at the end, of which it is remembered whether it was in order."""
+        if self.upload_rate is not None:
+            buffer_size = max(1024, min(buffer_size, self.upload_rate // 8))
+        try:
+            chunk = self.receive_some(buffer_size)
+        except OSError as error:
+            if error.errno in _AGAIN:
+                raise _RetryError from error
+            if error.errno not in _GONE:
+                raise
+            self.handle_close()
+            return b""
+        if not chunk:
+            self.handle_close()
+        return chunk
+
+    def receive_some(self, buffer_size: int) -> bytes:
+        """What the connection has."""
+        chunk: bytes = self.socket.recv(buffer_size)
+        self.ended = not chunk
+        return chunk
+
+    # its end
+
+    def handle_error(self) -> None:
+        """Say what an upload was refused for; everything else is pyftpdlib's."""
+        try:
+            raise  # noqa: PLE0704 -- asyncore calls it while an exception is handled
+        except Refused as refused:
+            self._end(str(refused))
+        except _FileReadWriteError as error:
+            cause = error.__cause__
+            self._end(reply_to(cause) if isinstance(cause, OSError) else "426 Transfer aborted.")
+        except Exception:
+            super().handle_error()
+
+    def _end(self, reply: str) -> None:
+        self._resp = (reply, self.cmd_channel.log)
+        self.transfer_finished = False
+        self.close()
+
+    def handle_close(self) -> None:
+        """The client has closed it, or everything is sent."""
+        if self._closed:
+            return
+        if not self._initialized:
+            self.close()
+            return
+        if self.receive and not self.ended:
+            self._end("426 Connection broken; transfer aborted.")
+            return
+        if self.receive and not self._is_committed():
+            return
+        super().handle_close()
+
+    def _is_committed(self) -> bool:
+        """Give an upload its name; where it cannot have it, the transfer has ended so."""
+        try:
+            self.file_obj.commit()
+        except Refused as refused:
+            self._end(str(refused))
+        except OSError as error:
+            self._end(reply_to(error))
+        else:
+            return True
+        return False
