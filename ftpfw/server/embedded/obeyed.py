@@ -85,7 +85,7 @@ PATTERNS = ("denied", "denied_uploads", "allowed_uploads", "allowed_downloads", 
 def notices(settings: Settings) -> Iterator[str]:
     """What is done otherwise than it is set, though nothing gets less safe by it."""
     for row in ROWS:
-        if not row.mend and row.path in settings.origins and row.holds(settings):
+        if not row.mend and settings.origin(row.path).line and row.holds(settings):
             yield f"{settings.origin(row.path)}: {row.what}"
 
 

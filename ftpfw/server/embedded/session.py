@@ -426,7 +426,8 @@ class Session(FTPHandler):
     def take_data(self, sock: socket.socket) -> None:
         """The data connection is open."""
         data = self.dtp_handler(sock, self)
-        if not data.connected:
+        if not data.connected:  # it was reset before it was accepted
+            self.fail_transfer("426 Connection broken; transfer aborted.")
             return
         self.data_channel = data
         if self._out_dtp_queue is not None or self._in_dtp_queue is not None:

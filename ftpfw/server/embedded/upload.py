@@ -170,9 +170,11 @@ class Upload:
 
     def _abandon(self) -> None:
         name, folder = self._temporary or self._plan.name, self._folder
-        if self._plan.keep_partial and self.size:
-            kept = f"{self._plan.name}{PARTIAL}-{secrets.token_hex(4)}"
-            os.link(name, kept, src_dir_fd=folder, dst_dir_fd=folder)
-        else:
+        if not self._plan.keep_partial or not self.size:
             self._give_back(self.size)
+            os.unlink(name, dir_fd=folder)
+            return
+        kept = f"{self._plan.name}{PARTIAL}-{secrets.token_hex(4)}"
+        os.link(name, kept, src_dir_fd=folder, dst_dir_fd=folder)
         os.unlink(name, dir_fd=folder)
+        self._finished(self._descriptor)
