@@ -22,6 +22,7 @@ from ftpfw.cli.configuration import note, open_configuration
 from ftpfw.errors import ConfigError
 from ftpfw.helper.eventloop import EventLoop
 from ftpfw.helper.notify import READY, STOPPING, notify, reloading
+from ftpfw.server.embedded.certificate import keep
 from ftpfw.server.embedded.listeners import described, inherited, is_listening, standard_input
 from ftpfw.server.embedded.master import Master, pid_file, signals
 from ftpfw.server.embedded.obeyed import notices, sort_given
@@ -260,8 +261,6 @@ def _certificate(options: dict[str, Any]) -> str | None:
         return None
     if options["tls"] != GENERATED:
         return str(options["tls"])
-    from ftpfw.server.embedded.certificate import keep  # noqa: PLC0415 -- a costly import
-
     file = _state() / "serve.pem"
     public = options["public"]
     try:
@@ -299,7 +298,7 @@ def _tell(master: Master, settings: Settings) -> None:
         boxes = ", ".join(site.law.boxes) or "where permissions of files allow it"
         click.echo(f"uploads: {boxes}", err=True)
     if site.tls is not None:
-        click.echo(f"TLS: SHA-256 {site.tls.fingerprint()}", err=True)
+        click.echo(f"TLS: SHA-256 {site.tls.fingerprint}", err=True)
 
 
 def _as_whom(site: Site) -> str:

@@ -136,9 +136,6 @@ PARTS_WITHOUT_EFFECTS = {
 TYPED_TOML = {"ruleset.policy", "ruleset.policy_file"}
 """Where the core uses msgspec, which computes."""
 
-IMPORTED_AS = {"pyOpenSSL": "OpenSSL"}
-"""Distributions that have another name than their package."""
-
 EFFECTS = {"__import__", "breakpoint", "eval", "exec", "input", "open", "print"}
 """Builtins that the core may not use."""
 
@@ -245,8 +242,9 @@ def test_only_the_command_line_prints(name: str) -> None:
 
 def test_what_is_installed_is_what_is_imported() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    names = [requirement.partition(">")[0] for requirement in project["dependencies"]]
-    declared = {IMPORTED_AS.get(name, name.replace("-", "_")) for name in names}
+    declared = {
+        requirement.partition(">")[0].replace("-", "_") for requirement in project["dependencies"]
+    }
     tops = {package(module) for name in MODULES for module, _ in imported(name)}
     others = tops - {"ftpfw"} - sys.stdlib_module_names
     assert declared == others

@@ -140,6 +140,7 @@ class Data(DTPHandler):
     """A data connection. Nothing is read or sent before a transfer begins."""
 
     ac_in_buffer_size = CHUNK
+    ready = True
 
     def __init__(self, sock: socket.socket, session: Any) -> None:
         settings = session.site.settings
@@ -156,6 +157,10 @@ class Data(DTPHandler):
     def readable(self) -> bool:
         """Whether it takes bytes."""
         return bool(self.receive)
+
+    def open(self) -> None:
+        """The session has it: a transfer that waits for it can begin."""
+        self.cmd_channel.use_data()
 
     def begin(self) -> None:
         """A transfer begins now: time and speed count from here."""

@@ -430,12 +430,18 @@ class Session(FTPHandler):
             self.fail_transfer("426 Connection broken; transfer aborted.")
             return
         self.data_channel = data
-        if self._out_dtp_queue is not None or self._in_dtp_queue is not None:
-            data.begin()
-            self._on_dtp_connection()
-        elif self._dtp_acceptor is not None:
+        if self._dtp_acceptor is not None:
             self._dtp_acceptor.close()
             self._dtp_acceptor = None
+        data.open()
+
+    def use_data(self) -> None:
+        """Begin the transfer that waits, if there is one and a data connection too."""
+        data = self.data_channel
+        waits = self._out_dtp_queue is not None or self._in_dtp_queue is not None
+        if waits and data is not None and data.ready:
+            data.begin()
+            self._on_dtp_connection()
 
     def fail_transfer(self, reply: str) -> None:
         """No data connection came about."""
@@ -478,10 +484,8 @@ class Session(FTPHandler):
         self._begin()
 
     def _begin(self) -> None:
-        if self.data_channel is not None:
-            self.data_channel.begin()
-            self._on_dtp_connection()
-        elif self._target is not None:
+        self.use_data()
+        if self.data_channel is None and self._target is not None:
             (ip, port), self._target = self._target, None
             self._dtp_connector = Active(ip, port, self)
 

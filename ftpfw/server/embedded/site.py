@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ftpfw.errors import ConfigError, HostError
 from ftpfw.server.embedded.bounds import Room, refuse_upload
+from ftpfw.server.embedded.certificate import Tls, load
 from ftpfw.server.embedded.jail import Jail
 from ftpfw.server.embedded.judge import Law
 from ftpfw.server.embedded.obeyed import error_at, require_kept
@@ -26,9 +26,6 @@ from ftpfw.server.embedded.privileges import Account, account
 from ftpfw.server.embedded.seats import Seats
 from ftpfw.server.embedded.upload import PREFIX, Refused
 from ftpfw.server.settings import Host, Settings, Start, TlsLevel
-
-if TYPE_CHECKING:
-    from ftpfw.server.embedded.certificate import Tls
 
 LOG_MODE = 0o640
 BOX_MODE = 0o1730
@@ -122,6 +119,8 @@ class Site:
     def close(self) -> None:
         """Give back what is open."""
         self.jail.close()
+        if self.tls is not None:
+            self.tls.close()
         for descriptor in (*self.boxes, self.transfers):
             if descriptor is not None:
                 os.close(descriptor)
@@ -258,8 +257,6 @@ def _transfer_log(settings: Settings) -> int | None:
 def _tls(settings: Settings) -> Tls | None:
     if settings.tls.anonymous is TlsLevel.OFF:
         return None
-    from ftpfw.server.embedded.certificate import load  # noqa: PLC0415 -- a costly import
-
     return load(settings)
 
 

@@ -28,6 +28,7 @@ from pyftpdlib.servers import FTPServer
 from ftpfw.server.embedded.bounds import TOO_MANY, refuse_session
 from ftpfw.server.embedded.data import plain
 from ftpfw.server.embedded.privileges import become
+from ftpfw.server.embedded.secure import SecureSession
 from ftpfw.server.embedded.session import Session
 from ftpfw.server.embedded.site import Site
 
@@ -213,12 +214,8 @@ def _turn_away(sock: socket.socket, reply: str) -> None:
 
 
 def handler_for(site: Site) -> type[Session]:
-    """What serves a session; OpenSSL is imported only where it is needed."""
-    if site.tls is None:
-        return Session
-    from ftpfw.server.embedded.secure import SecureSession  # noqa: PLC0415 -- a costly import
-
-    return SecureSession
+    """What serves a session."""
+    return Session if site.tls is None else SecureSession
 
 
 def run_worker(
