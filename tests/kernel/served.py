@@ -193,6 +193,8 @@ def serve(
 
 def end(process: subprocess.Popen[bytes]) -> None:
     """Asked twice, it ends at once."""
+    if process.poll() is not None:
+        return
     descriptor = os.pidfd_open(process.pid)
     try:
         process.terminate()

@@ -27,6 +27,7 @@ def inherited(environment: MutableMapping[str, str], pid: int) -> list[socket.so
     sockets = [socket.socket(fileno=FIRST + number) for number in range(int(given[1]))]
     for one in sockets:
         one.set_inheritable(False)
+        one.setblocking(not is_listening(one))
     return sockets
 
 
@@ -89,7 +90,7 @@ def open_listeners(
 
     Nothing new stays open where one address fails.
     """
-    before = {(one.family, *one.getsockname()[:2]): one for one in standing}
+    before = {(one.family, *_endpoint(one, settings)): one for one in standing}
     wanted, fresh = [], []
     try:
         for family, address in addresses(settings):
@@ -103,6 +104,12 @@ def open_listeners(
             one.close()
         raise
     return wanted, fresh
+
+
+def _endpoint(one: socket.socket, settings: Settings) -> tuple[str, int]:
+    """Where a socket listens; port 0 is whichever it has got."""
+    host, port = one.getsockname()[:2]
+    return host, port if settings.listen.port else 0
 
 
 def _listen(settings: Settings, family: socket.AddressFamily, address: str) -> socket.socket:

@@ -183,7 +183,8 @@ class Master:
         gc.collect()
         pid = os.fork()
         if not pid:
-            for other in (orders, favours, *_channels(self._members)):
+            old = [one for one in self.listeners if one not in listeners]
+            for other in (orders, favours, *_channels(self._members), *old):
                 other.close()
             _live(partial(run_worker, site, listeners, connection, theirs, asked), asked)
         theirs.close()

@@ -15,7 +15,6 @@ import gc
 import importlib
 import logging
 import os
-import select
 import signal
 import socket
 from collections.abc import Callable
@@ -85,11 +84,6 @@ class Server(FTPServer):
         self.ip_map: list[str] = []
         self.backlog = 5
         self.set_socket(listener)
-
-    def add_channel(self, map: Any = None, events: int | None = None) -> None:  # noqa: A002
-        """One worker is woken for a connection, not all of them (epoll_ctl(2))."""
-        del map, events
-        AsyncChat.add_channel(self, events=self.ioloop.READ | select.EPOLLEXCLUSIVE)
 
     def handle_accept(self) -> None:
         """Accept what has come; without descriptors, after a while."""
