@@ -99,6 +99,7 @@ def _host(context: click.Context, parameter: click.Parameter, value: str | None)
 )
 @click.option("--user", help="Whose rights sessions have, started as root; ftp.")
 @click.option("--max-clients", type=click.IntRange(1), help="Sessions at a time; 50.")
+@click.option("--max-per-address", type=click.IntRange(1), help="Of one address; 5.")
 @click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True)
 @click.option(
     "--tls",
@@ -201,6 +202,7 @@ def _changes(settings: Settings, options: dict[str, Any]) -> dict[SettingPath, A
         passive_ports=options["passive_ports"],
         user=options["user"],
         clients=options["max_clients"],
+        clients_per_address=options["max_per_address"],
         quota=options["quota"],
         box=options["box"] and os.path.realpath(options["box"]),
         pid_file=options["pid_file"],

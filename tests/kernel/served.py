@@ -56,9 +56,10 @@ class Served:
         self.process.send_signal(number)
 
     def workers(self) -> list[int]:
-        """The pids of its workers."""
+        """The pids of its workers that live."""
         pid = self.process.pid
-        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+        pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(one) for one in pids if ") Z " not in Path(f"/proc/{one}/stat").read_text()]
 
     def talk(self, source: str = HERE) -> Talk:
         return Talk(self.port, source)

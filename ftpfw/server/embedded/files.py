@@ -309,12 +309,26 @@ class Download:
     def __init__(self, descriptor: int, path: str, size: int) -> None:
         self.name, self.size = path, size
         self.closed = False
-        self._file = os.fdopen(descriptor, "rb", buffering=0)
-        self.read, self.seek, self.tell = self._file.read, self._file.seek, self._file.tell
-        self.fileno = self._file.fileno
+        self._descriptor = descriptor
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._descriptor
+
+    def read(self, count: int) -> bytes:
+        """The next bytes."""
+        return os.read(self._descriptor, count)
+
+    def tell(self) -> int:
+        """Where the next ones are."""
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def seek(self, position: int) -> None:
+        """Go on elsewhere."""
+        os.lseek(self._descriptor, position, os.SEEK_SET)
 
     def close(self) -> None:
         """Give it back."""
         if not self.closed:
             self.closed = True
-            self._file.close()
+            os.close(self._descriptor)

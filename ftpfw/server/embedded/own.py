@@ -26,6 +26,7 @@ class Wish:
     passive_ports: range | None = None
     user: str | None = None
     clients: int | None = None
+    clients_per_address: int | None = None
     quota: int | None = None
     box: str | None = None
     pid_file: str | None = None
@@ -81,6 +82,7 @@ def asked(wish: Wish) -> dict[Path, Any]:
         "anonymous.drop_box.quota_bytes": wish.quota,
         "anonymous.drop_box.directories": None if wish.box is None else (wish.box,),
         "limits.clients": wish.clients,
+        "limits.clients_per_address": wish.clients_per_address,
         "process.pid_file": wish.pid_file,
         "logs.transfers": wish.xferlog,
         "logs.transfer_format": wish.xferlog and "xferlog",

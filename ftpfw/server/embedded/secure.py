@@ -102,10 +102,10 @@ class Channel:
             self.handle_close()
             return 0
 
-    def recv(self, buffer_size: int) -> bytes:
+    def recv(self, buffer_size: int) -> Any:
         """Bytes; none at the end."""
         try:
-            return bytes(super().recv(buffer_size))  # type: ignore[misc]
+            return super().recv(buffer_size)  # type: ignore[misc]
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             raise _RetryError from error
         except ssl.SSLError:
@@ -170,7 +170,7 @@ class SecureSession(Channel, Session):
     }
 
     def __init__(self, conn: socket.socket, server: Any, seat: int, ioloop: Any = None) -> None:
-        self.protected = self._sized = server.site.settings.tls.implicit
+        self.protected = self._sized = bool(server.site.settings.tls.implicit)
         self.context: ssl.SSLContext | None = None
         super().__init__(conn, server, seat, ioloop)
         self._extra_feats = ["AUTH TLS", "PBSZ", "PROT"]

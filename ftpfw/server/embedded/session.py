@@ -21,7 +21,7 @@ from ftpfw.errors import PeerError
 from ftpfw.ftp.hostport import HostPort, format_port, parse_eprt, parse_port
 from ftpfw.ftp.xferlog import Line, format_line
 from ftpfw.server.embedded.bounds import refuse_login
-from ftpfw.server.embedded.data import Active, Data, Passive, listen_passive, plain
+from ftpfw.server.embedded.data import Active, Data, Passive, listen_passive, plain, send_small
 from ftpfw.server.embedded.files import Download, Files
 from ftpfw.server.embedded.judge import (
     DENIED,
@@ -87,6 +87,7 @@ class Session(FTPHandler):
     _restart_position: int
     _quit_pending: bool
 
+    protected = False
     authorizer = Everybody()
     dtp_handler = Data
     encoding = "utf-8"
@@ -100,6 +101,7 @@ class Session(FTPHandler):
         self._resuming = False
         self._waiting: deque[bytes] = deque()
         self._target: tuple[str, int] | None = None
+        self._connected: socket.socket | None = None  # a data connection that waits for a command
         self._transferred = time.monotonic()
         self.failures = 0
         self.timeout = settings.timeouts.idle
@@ -399,6 +401,13 @@ class Session(FTPHandler):
             self.data_channel.close()
             self.data_channel = None
 
+    def _shutdown_connecting_dtp(self) -> None:
+        """No data connection is waited for, and none waits."""
+        super()._shutdown_connecting_dtp()
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
+
     def _make_epasv(self, extmode: bool = False) -> None:
         """Wait for a data connection; on a port of the range, or not at all."""
         settings = self.site.settings.passive
@@ -424,15 +433,19 @@ class Session(FTPHandler):
             self.respond(f"227 Entering Passive Mode ({format_port(announced).decode()}).")
 
     def take_data(self, sock: socket.socket) -> None:
-        """The data connection is open."""
+        """A data connection has come: for the transfer that waits, or for the next command."""
+        self._dtp_acceptor = None
+        if self.protected or self._is_transferring():
+            self._open_data(sock)
+        else:
+            self._connected = sock
+
+    def _open_data(self, sock: socket.socket) -> None:
         data = self.dtp_handler(sock, self)
         if not data.connected:  # it was reset before it was accepted
             self.fail_transfer("426 Connection broken; transfer aborted.")
             return
         self.data_channel = data
-        if self._dtp_acceptor is not None:
-            self._dtp_acceptor.close()
-            self._dtp_acceptor = None
         data.open()
 
     def use_data(self) -> None:
@@ -460,7 +473,8 @@ class Session(FTPHandler):
 
     def _has_data(self) -> bool:
         """Whether there is a data connection or a way to one; says so where there is none."""
-        if self.data_channel is None and self._dtp_acceptor is None and self._target is None:
+        ways = (self.data_channel, self._connected, self._dtp_acceptor, self._target)
+        if all(way is None for way in ways):
             self.respond("425 Use PORT or PASV first.")
             return False
         return True
@@ -475,8 +489,26 @@ class Session(FTPHandler):
             return
         size = f" ({file.size} bytes)" if isinstance(file, Download) else ""
         self.respond(f"150 Opening data connection{size}.")
+        if isinstance(file, Download) and self._connected is not None and self._sends_at_once(file):
+            return
         self._out_dtp_queue = (data, isproducer, file, cmd)
         self._begin()
+
+    def _sends_at_once(self, file: Download) -> bool:
+        """Whether a small file has gone over the data connection that waits, whole."""
+        rate = self.site.settings.limits.anonymous_download_rate
+        sock = self._connected
+        if sock is None or rate is not None or self._current_type != "i":
+            return False
+        if not send_small(sock, file):
+            return False
+        self._connected = None
+        sock.close()
+        file.close()
+        self._transferred = time.monotonic()
+        self.respond("226 Transfer complete.")
+        self.log_transfer("RETR", file.name, False, True, 0.0, file.size)
+        return True
 
     def _receive(self, upload: Upload, cmd: str, reply: str) -> None:
         self.respond(reply)
@@ -484,6 +516,10 @@ class Session(FTPHandler):
         self._begin()
 
     def _begin(self) -> None:
+        if self._connected is not None:
+            sock, self._connected = self._connected, None
+            self._open_data(sock)
+            return
         self.use_data()
         if self.data_channel is None and self._target is not None:
             (ip, port), self._target = self._target, None
