@@ -11,16 +11,19 @@ STAMP   := $(VENV)/.complete-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab bench test check unit kernel fuzz proof format setup clean
+.PHONY: help lab bench bench-serve test check unit kernel fuzz proof format setup clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and with ours
 	$(SUDO) $(BIN)/ftpfw lab run nat-gateway
 
 bench: setup ## The same load through the kernel's helper and ours, side by side
 	$(SUDO) $(BIN)/ftpfw lab bench
+
+bench-serve: setup ## ftpfw serve beside vsftpd, Pure-FTPd and ProFTPD
+	$(SUDO) $(BIN)/python -m tests.bench.serving $(or $(ROUNDS),5)
 
 test: check unit kernel ## Every test
 

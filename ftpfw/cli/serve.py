@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from ftpfw.server.embedded.site import Site
 from ftpfw.server.embedded.site import described as remarks
 from ftpfw.server.options import Form, Reading
 from ftpfw.server.pureftpd.reader import read_args
-from ftpfw.server.settings import Host, Settings, Start, changed
+from ftpfw.server.settings import Host, Origin, Settings, Start, changed, paths
 from ftpfw.server.settings import Path as SettingPath
 
 log = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ log = logging.getLogger(__name__)
 CONFIGURATION = click.Path(exists=True, path_type=Path)
 KEEPER = "ftpsecure"
 UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+ASKED = Origin("command line")
 GENERATED = ""
 """--tls without a file."""
 
@@ -122,8 +124,7 @@ def serve(**options: Any) -> None:
     """
     read = _reader(options)
     settings = read(note)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
+    _log()
     _raise_descriptors()
     given = inherited(os.environ, os.getpid())
     connection = _connection(settings, given)
@@ -179,6 +180,7 @@ def _reader(options: dict[str, Any]) -> Callable[[Callable[[str], None]], Settin
         if not files:
             settings = base(privileged=os.geteuid() == 0)
             settings = changed(settings, {"anonymous.user": _default_user()})
+            settings = replace(settings, origins=dict.fromkeys(paths(), ASKED))
         else:
             reading = _read(files[0], options[files[0]])
             for line in sort_given(reading.given):
@@ -186,7 +188,9 @@ def _reader(options: dict[str, Any]) -> Callable[[Callable[[str], None]], Settin
             settings = reading.settings
             for line in notices(settings):
                 tell(line)
-        return changed(settings, _changes(settings, options))
+        changes = _changes(settings, options)
+        origins = {**settings.origins, **dict.fromkeys(changes, ASKED)}
+        return replace(changed(settings, changes), origins=origins)
 
     return read
 
@@ -279,6 +283,14 @@ def _state() -> Path:
         return Path("/var/lib/ftpfw")
     home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
     return Path(home) / "ftpfw"
+
+
+def _log() -> None:
+    """Log to standard error; what no line shows is not looked up (the logging HOWTO's advice)."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
+    logging._srcfile = None  # noqa: SLF001 -- its documented name
 
 
 def _raise_descriptors() -> None:

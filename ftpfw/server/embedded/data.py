@@ -21,7 +21,7 @@ from pyftpdlib.ioloop import Connector, timer
 from ftpfw.server.embedded.bounds import pause
 from ftpfw.server.embedded.upload import Refused, reply_to
 
-CHUNK = 1 << 17
+CHUNK = 1 << 20
 _BUFFER = memoryview(bytearray(CHUNK))
 """What all uploads of a worker are read into: fresh memory for each chunk costs page faults."""
 

@@ -293,14 +293,19 @@ class Files(AbstractedFS):
     def create(self, verb: str, path: str, plan: Plan, take: Callable[[int, int], None]) -> Upload:
         """A file to store; Refused with the reply where it is not to be."""
         site = self.site
+        site.begin_upload()
         try:
             with self._folder(verb, path) as (folder, _):
                 try:
-                    return Upload(folder, plan, take, site.give_back, site.give_away)
+                    return Upload(folder, plan, take, site.end_upload, site.give_away)
                 except OSError as error:
                     raise Refused(reply_to(error)) from error
         except FilesystemError as error:
+            site.end_upload(1, 0)
             raise Refused(NOT_TO_BE_HAD) from error
+        except Refused:
+            site.end_upload(1, 0)
+            raise
 
 
 class Download:

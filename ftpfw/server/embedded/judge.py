@@ -63,6 +63,8 @@ class Law:
 def verb_refused(settings: Settings, verb: str) -> bool:
     """Whether a verb is refused whatever it is about."""
     allowed = settings.commands.allowed
+    if allowed is None and not settings.commands.denied:
+        return False
     plain = verb.partition(" ")[0]
     if plain in settings.commands.denied or verb.replace(" ", "_") in settings.commands.denied:
         return True

@@ -20,7 +20,7 @@ from ftpfw.server.embedded.bounds import Census
 MOST = 1 << 14
 """Sessions that there is room for, whatever the settings allow."""
 
-_HEAD = struct.Struct("=IQQ")  # records in use, files and bytes of uploads
+_HEAD = struct.Struct("=IIQQ")  # records in use, uploads that run, files and bytes of uploads
 _RECORD = struct.Struct("=IB16s")  # pid of its worker, whether it has logged in, address
 _FREE = bytes(_RECORD.size)
 _START = 64
@@ -86,6 +86,7 @@ class Seats:
                 if record[0] == pid:
                     self._write(number, _FREE)
             self._shrink()
+            self.set_running(0)  # how many were its, nobody knows; the next one counts again
 
     def sessions(self) -> int:
         """How many there are."""
@@ -93,19 +94,29 @@ class Seats:
 
     def stored(self) -> tuple[int, int]:
         """Files and bytes in the directories for uploads, as last counted and kept up."""
-        _, files, size = self._head()
+        _, _, files, size = self._head()
         return files, size
 
     def set_stored(self, files: int, size: int) -> None:
         """What a count has found, while it is locked."""
-        self._set_head(self._head()[0], max(0, files), max(0, size))
+        used, running, _, _ = self._head()
+        self._set_head(used, running, max(0, files), max(0, size))
 
-    def _head(self) -> tuple[int, int, int]:
-        used, files, size = _HEAD.unpack_from(self._memory)
-        return int(used), int(files), int(size)
+    def running(self) -> int:
+        """Uploads that run, and may have been granted bytes that are in no file yet."""
+        return self._head()[1]
 
-    def _set_head(self, used: int, files: int, size: int) -> None:
-        _HEAD.pack_into(self._memory, 0, used, files, size)
+    def set_running(self, running: int) -> None:
+        """One more or one less, while it is locked."""
+        used, _, files, size = self._head()
+        self._set_head(used, max(0, running), files, size)
+
+    def _head(self) -> tuple[int, int, int, int]:
+        used, running, files, size = _HEAD.unpack_from(self._memory)
+        return int(used), int(running), int(files), int(size)
+
+    def _set_head(self, used: int, running: int, files: int, size: int) -> None:
+        _HEAD.pack_into(self._memory, 0, used, running, files, size)
 
     def _at(self, seat: int) -> int:
         return _START + seat * _RECORD.size
@@ -120,10 +131,10 @@ class Seats:
 
     def _shrink(self) -> None:
         """Records at the end that are free are not looked at any more."""
-        used, files, size = self._head()
+        used, *rest = self._head()
         while used and self._memory[self._at(used - 1) : self._at(used)] == _FREE:
             used -= 1
-        self._set_head(used, files, size)
+        self._set_head(used, *rest)
 
     def close(self) -> None:
         """Give the memory back."""

@@ -488,6 +488,8 @@ class Session(FTPHandler):
                 file.close()
             return
         size = f" ({file.size} bytes)" if isinstance(file, Download) else ""
+        if self._dtp_acceptor is not None:
+            self._dtp_acceptor.handle_read_event()  # it may have come, and not be noticed yet
         self.respond(f"150 Opening data connection{size}.")
         if isinstance(file, Download) and self._connected is not None and self._sends_at_once(file):
             return
@@ -622,7 +624,6 @@ class Session(FTPHandler):
             at=at,
         )
         try:
-            self.site.begin_upload()
             upload = self.fs.create(verb, path, plan, self.site.take)
         except Refused as refused:
             self.respond(str(refused))

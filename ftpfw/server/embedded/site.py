@@ -69,22 +69,33 @@ class Site:
     def begin_upload(self) -> None:
         """Count what there is; Refused where there is no room for one more file."""
         with self.seats.locked():
-            files, size = self._count()
+            running = self.seats.running()
+            files, size = self.seats.stored() if running else self._count()
             self.seats.set_stored(files + 1, size)
-            self._require_room(0)
+            try:
+                self._require_room(0)
+            except Refused:
+                self.seats.set_stored(files, size)
+                raise
+            self.seats.set_running(running + 1)
 
     def take(self, written: int, more: int) -> None:
         """Room for ``more`` bytes of an upload that then has ``written``; Refused without."""
         with self.seats.locked():
             files, size = self.seats.stored()
             self.seats.set_stored(files, size + more)
-            self._require_room(written)
+            try:
+                self._require_room(written)
+            except Refused:
+                self.seats.set_stored(files, size)
+                raise
 
-    def give_back(self, size: int) -> None:
-        """An upload of so many bytes is gone again."""
+    def end_upload(self, files: int, size: int) -> None:
+        """An upload has ended: so many files and bytes of what it took are not there."""
         with self.seats.locked():
-            files, total = self.seats.stored()
-            self.seats.set_stored(files - 1, total - size)
+            there = self.seats.stored()
+            self.seats.set_stored(there[0] - files, there[1] - size)
+            self.seats.set_running(self.seats.running() - 1)
 
     def _require_room(self, written: int) -> None:
         files, size = self.seats.stored()

@@ -21,6 +21,8 @@ from ftpfw.server.embedded.judge import DENIED
 PREFIX = ".ftpfw-"
 PARTIAL = ".partial"
 EXISTS = "553 That name is taken."
+GRANT = 1 << 22
+"""Bytes that are asked for at once, which is cheaper than for each chunk."""
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _IN_PLACE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -59,8 +61,8 @@ class Plan:
 class Upload:
     """What a data connection writes to; ``folder`` is a descriptor of its directory.
 
-    ``take`` is asked before bytes are written, ``give_back`` told of those that are gone again,
-    ``finished`` is called with the descriptor of the whole file.
+    ``take`` is asked before bytes are written, ``ended`` told in the end how many files and bytes
+    of that are not there; ``finished`` is called with the descriptor of the whole file.
     """
 
     def __init__(
@@ -68,7 +70,7 @@ class Upload:
         folder: int,
         plan: Plan,
         take: Callable[[int, int], None],
-        give_back: Callable[[int], None],
+        ended: Callable[[int, int], None],
         finished: Callable[[int], None],
     ) -> None:
         self.closed = False
@@ -76,7 +78,8 @@ class Upload:
         self.name = f"{plan.directory.rstrip('/')}/{plan.name}"
         self._folder = os.dup(folder)
         self._plan = plan
-        self._take, self._give_back, self._finished = take, give_back, finished
+        self._take, self._ended, self._finished = take, ended, finished
+        self._granted = 0
         self._whole = False
         self._temporary: str | None = None
         try:
@@ -121,13 +124,24 @@ class Upload:
             return False
         return True
 
-    def write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes | memoryview) -> None:
         """Take bytes, unless they are too many (Refused)."""
-        self._take(self.size + len(chunk), len(chunk))
+        if self._granted < len(chunk):
+            self._ask_for(len(chunk))
+        self._granted -= len(chunk)
         self.size += len(chunk)
         view = memoryview(chunk)
         while view:
             view = view[os.write(self._descriptor, view) :]
+
+    def _ask_for(self, count: int) -> None:
+        """Have room for some more, or at least for what is at hand."""
+        try:
+            self._take(self.size + GRANT, GRANT)
+            self._granted += GRANT
+        except Refused:
+            self._take(self.size + count, count - self._granted)
+            self._granted = count
 
     def commit(self) -> None:
         """It is whole: give it its name. Refused where that is taken by now."""
@@ -160,21 +174,24 @@ class Upload:
         if self.closed:
             return
         self.closed = True
+        gone = False
         try:
             if not self._whole and not self._plan.in_place:
                 with suppress(OSError):
-                    self._abandon()
+                    gone = self._abandon()
         finally:
             os.close(self._descriptor)
             os.close(self._folder)
+            self._ended(int(gone), self._granted + (self.size if gone else 0))
 
-    def _abandon(self) -> None:
+    def _abandon(self) -> bool:
+        """Whether nothing of it is left."""
         name, folder = self._temporary or self._plan.name, self._folder
         if not self._plan.keep_partial or not self.size:
-            self._give_back(self.size)
             os.unlink(name, dir_fd=folder)
-            return
+            return True
         kept = f"{self._plan.name}{PARTIAL}-{secrets.token_hex(4)}"
         os.link(name, kept, src_dir_fd=folder, dst_dir_fd=folder)
         os.unlink(name, dir_fd=folder)
         self._finished(self._descriptor)
+        return False
