@@ -132,6 +132,9 @@ class Files(AbstractedFS):
     def open(self, path: str, mode: str) -> Download:
         """A file to fetch."""
         del mode
+        most = self.site.settings.limits.load
+        if most is not None and os.getloadavg()[0] > most:
+            raise FilesystemError("The server is busy, try again later")
         with one_answer():
             descriptor = self._jail.open(path, jail.READ)
         try:

@@ -72,6 +72,7 @@ ROWS = (
         "transfers are logged as xferlog",
     ),
     Row("logs.syslog", lambda all_: all_.logs.syslog is not None, "the log goes to standard error"),
+    Row("logs.daemon", lambda all_: all_.logs.daemon is not None, "the log goes to standard error"),
     Row("logs.wtmp", lambda all_: all_.logs.wtmp, "logins are not written to wtmp"),
     Row("logs.resolve", lambda all_: all_.logs.resolve, "addresses are not resolved to names"),
 )

@@ -39,7 +39,7 @@ def test_every_setting_is_kept_or_in_a_row() -> None:
         for path in paths()
         if not path.startswith(IDLE_PREFIXES)
         and path not in told
-        and not re.search(rf"\b{path.rpartition('.')[2]}\b", code)
+        and not re.search(rf"""[."]{path.rpartition(".")[2]}\b""", code)
     ]
     assert not silent
 
