@@ -30,7 +30,7 @@ from ftpfw.helper.doctor import COUNT_BYTES, counts_bytes
 from ftpfw.helper.notify import listening
 from ftpfw.helper.standing import control_ports, require_takeable
 from ftpfw.helper.state import Loaded, State, network_namespace
-from ftpfw.ruleset.apply import apply, check, choose_firewall, restore
+from ftpfw.ruleset.apply import apply, check, choose_firewall
 from ftpfw.ruleset.compile import compile_families, families
 from ftpfw.ruleset.model import Family
 from ftpfw.ruleset.policy import Backend, Policy
@@ -75,9 +75,9 @@ def load(policy: Path) -> None:
 def _load(policy: Path, wanted: Policy, state: State) -> None:
     _require_nothing_else(state)
     backend = resolve_backend(wanted)
-    firewall = choose_firewall()
-    require_one_home(firewall)
     rulesets = compile_families(wanted, backend)
+    firewall = choose_firewall(rulesets)
+    require_one_home(firewall)
     with ExitStack() as undo:
         undo.callback(state.remove)
         if backend in INSPECTED:
@@ -86,7 +86,7 @@ def _load(policy: Path, wanted: Policy, state: State) -> None:
             undo.callback(stop_helper, state)
             _start_helper(policy, backend, state)
         with interrupts_deferred():
-            undo.callback(restore, apply(rulesets, firewall), firewall)
+            undo.callback(apply(rulesets, firewall))
             state.set_loaded(_record(policy, wanted, backend, firewall))
             undo.pop_all()
     _report(wanted, backend, firewall, state)
@@ -154,8 +154,7 @@ def _change(loaded: Loaded, policy: Path, wanted: Policy, state: State) -> None:
             undo.callback(stop_helper, state)
             _start_helper(policy, backend, state)
         with interrupts_deferred():
-            before = apply(compile_families(wanted, backend), loaded.firewall)
-            undo.callback(restore, before, loaded.firewall)
+            undo.callback(apply(compile_families(wanted, backend), loaded.firewall))
             if backend in INSPECTED:
                 _renew_helper(wanted, state)
             state.set_loaded(_successor(loaded, wanted))

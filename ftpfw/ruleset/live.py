@@ -9,11 +9,12 @@ NOTE_CHAIN marks tables and chains that iptables-nft made for us, see ``nft_comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ftpfw.ruleset.iptables import hook_rule, parse_rule, to_xtables
 from ftpfw.ruleset.model import PREFIX, Family, Position, RuleSet, Table
+from ftpfw.ruleset.spread import spread
 
 NOTE_CHAIN = "ftpfw-note"
 
@@ -86,12 +87,22 @@ def own_part(saved: SavedTable | None) -> Part:
     return Part(chains, tuple(_hooks(saved)))
 
 
-def wanted_parts(rulesets: tuple[RuleSet, ...]) -> Tables:
+def part_lines(part: Part) -> Iterator[str]:
+    """A part as iptables-save prints it, hooks first; what ftpfw notes for itself is left out."""
+    for hook in part.hooks:
+        yield f"-A {hook.chain} {hook.rule}"
+    for chain, rules in part.chains.items():
+        if chain != NOTE_CHAIN:
+            yield from (f"-A {chain} {rule}" for rule in rules)
+
+
+def wanted_parts(rulesets: Iterable[RuleSet]) -> Tables:
     """Our part of every table of both families; empty where no rule set says anything."""
     parts: Tables = {(family, table): EMPTY for family in Family for table in Table}
     for ruleset in rulesets:
+        spreading = spread(ruleset)
         for table in Table:
-            parts[ruleset.family, table] = _wanted_part(ruleset, table)
+            parts[ruleset.family, table] = _wanted_part(spreading, table)
     return parts
 
 

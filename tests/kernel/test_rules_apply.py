@@ -13,7 +13,7 @@ import pytest
 
 from ftpfw.errors import HostError
 from ftpfw.ruleset import legacy
-from ftpfw.ruleset.apply import apply, check, choose_firewall, firewalls_with_ours, remove, restore
+from ftpfw.ruleset.apply import apply, check, choose_firewall, firewalls_with_ours, remove
 from ftpfw.ruleset.drift import Kind
 from ftpfw.ruleset.live import NOTE_CHAIN, parse_save
 from ftpfw.ruleset.model import AttachHelper, Family, Jump, Match, Rule, RuleSet
@@ -226,7 +226,7 @@ def test_rolled_back_to_the_older_rules(host: RulesHost) -> None:
     apply(both("nat-gateway", Backend.NONE), host.firewall)
     host.iptables("-I FORWARD -i lo -j ACCEPT")
     before = contents(host)
-    restore(apply(both("nat-gateway-ipv6", Backend.BORROWED), host.firewall), host.firewall)
+    apply(both("nat-gateway-ipv6", Backend.BORROWED), host.firewall)()
     assert contents(host) == before
 
 

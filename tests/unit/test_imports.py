@@ -56,6 +56,8 @@ SHELLS = {
     "ruleset.firewall",
     "ruleset.legacy",
     "ruleset.nft_compat",
+    "ruleset.nft_native",
+    "ruleset.xtables",
 }
 """Every other module, a new one too, is the core's."""
 
@@ -94,6 +96,7 @@ WITHOUT_EFFECTS = {
     "shlex",
     "statistics",
     "struct",
+    "textwrap",
     "tomllib",
     "types",
     "typing",
