@@ -56,6 +56,7 @@ BYTE_ORDER_MARK = "\ufeff"
 class _RawGateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inside: tuple[str, ...]
     outside: str
+    dmz: tuple[str, ...] = ()
     masquerade: bool = False
     snat_to: str | None = None
     zone: int = 0
@@ -109,6 +110,7 @@ _EXAMPLES = {
     "server": "a [[server]] table for each server",
     "inside": 'inside = ["eth1"]',
     "outside": 'outside = "eth0"',
+    "dmz": 'dmz = ["eth2"]',
     "masquerade": "masquerade = true",
     "snat_to": 'snat_to = "203.0.113.1"',
     "zone": "zone = 1",
@@ -253,20 +255,21 @@ def _plain_words(what: str) -> str:
 
 
 def _gateway(raw: _RawGateway, source: Source) -> Gateway:
-    for index, name in enumerate(raw.inside):
-        _check_interface(name, ("gateway", "inside", index), source)
-        if name in raw.inside[:index]:
-            what = f"{name} is named twice"
-            raise source.error(("gateway", "inside", index), what, mend="name it once")
-    _check_interface(raw.outside, ("gateway", "outside"), source)
-    if raw.outside in raw.inside:
-        what = f"{raw.outside} is an inside interface too"
-        mend = "leave it out of inside, or name the other interface here"
-        raise source.error(("gateway", "outside"), what, mend=mend)
+    named: list[tuple[str, KeyPath]] = [
+        *((name, ("gateway", "inside", index)) for index, name in enumerate(raw.inside)),
+        *((name, ("gateway", "dmz", index)) for index, name in enumerate(raw.dmz)),
+        (raw.outside, ("gateway", "outside")),
+    ]
+    for index, (name, path) in enumerate(named):
+        _check_interface(name, path, source)
+        if name in [other for other, _ in named[:index]]:
+            mend = "each interface is inside, dmz or outside: name it once"
+            raise source.error(path, f"{name} is named twice", mend=mend)
     if not 0 <= raw.zone <= 65535:
         what = f"{raw.zone} is no conntrack zone"
         raise source.error(("gateway", "zone"), what, mend="0 to 65535")
-    return Gateway(raw.inside, raw.outside, raw.masquerade, _snat_to(raw, source), raw.zone)
+    to = _snat_to(raw, source)
+    return Gateway(raw.inside, raw.outside, raw.dmz, raw.masquerade, to, raw.zone)
 
 
 def _check_interface(name: str, path: KeyPath, source: Source) -> None:

@@ -23,8 +23,11 @@ from typing import Any, TypeAlias
 from ftpfw.ruleset.model import Chain, Jump, Match, PortRange, Protocol, Return, Rule, RuleSet
 from ftpfw.ruleset.policy import Network
 
-LONGEST = 64
-"""Rules that may stand in one chain before they are spread."""
+LONGEST = 256
+"""Rules that may stand in one chain before they are spread: people read short ones better."""
+
+LEAF = 32
+"""Rules that stand in one chain of a tree."""
 
 PARTS = 16
 """Jumps that stand beside each other."""
@@ -47,26 +50,26 @@ Value: TypeAlias = Network | PortRange
 _Parts: TypeAlias = list[tuple[Value, list[Rule]]]
 
 
-def spread(ruleset: RuleSet, longest: int = LONGEST) -> RuleSet:
+def spread(ruleset: RuleSet, longest: int = LONGEST, leaf: int = LEAF) -> RuleSet:
     """The same rules, with chains of more than ``longest`` made trees."""
-    chains = [made for chain in ruleset.chains for made in _Tree(chain, longest).grow()]
+    chains: list[Chain] = []
+    for chain in ruleset.chains:
+        chains += [chain] if len(chain.rules) <= longest else _Tree(chain, leaf).grow()
     return replace(ruleset, chains=tuple(chains))
 
 
 class _Tree:
     """A chain, and those that it jumps to once it is grown."""
 
-    def __init__(self, trunk: Chain, longest: int) -> None:
+    def __init__(self, trunk: Chain, leaf: int) -> None:
         self._trunk = trunk
-        self._longest = longest
+        self._leaf = leaf
         self._branches: list[Chain] = []
 
     def grow(self) -> list[Chain]:
         """The trunk, then its branches."""
-        rules = self._trunk.rules
-        if len(rules) > self._longest:
-            rules = tuple(self._planted(rules, (*HOSTS, *PORTS)))
-        return [replace(self._trunk, rules=rules), *self._branches]
+        rules = self._planted(self._trunk.rules, (*HOSTS, *PORTS))
+        return [replace(self._trunk, rules=tuple(rules)), *self._branches]
 
     def _planted(self, rules: Iterable[Rule], fields: Sequence[str]) -> list[Rule]:
         """Rules of any kind, or jumps to them; ``fields`` are those that may part them."""
@@ -78,7 +81,7 @@ class _Tree:
 
     def _parted(self, rules: list[Rule], name: str | None, fields: Sequence[str]) -> list[Rule]:
         """Rules that all name a value of one field, or jumps to parts of them."""
-        if name is None or len(rules) <= self._longest:
+        if name is None or len(rules) <= self._leaf:
             return rules
         parts = _host_parts(rules, name) if name in HOSTS else _port_parts(rules, name)
         if len(parts) < 2:

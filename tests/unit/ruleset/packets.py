@@ -26,7 +26,7 @@ from ftpfw.ruleset.model import (
     Text,
 )
 
-INTERFACES = ["eth0", "eth1", "eth2"]
+INTERFACES = ["eth0", "eth1", "dmz0"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ftpfw.ruleset.iptables import render_save
 from ftpfw.ruleset.model import Family, Jump, Return, Rule, RuleSet
 from ftpfw.ruleset.policy import Backend, Policy
 from ftpfw.ruleset.policy_file import read_policy
-from ftpfw.ruleset.spread import LONGEST, PARTS, spread
+from ftpfw.ruleset.spread import LEAF, PARTS, spread
 
 from .many import many_policies, many_servers
 from .packets import effects, packets_near
@@ -21,8 +21,8 @@ LONG_NAME = 28
 """XT_EXTENSION_MAXNAMELEN, less the zero at the end."""
 
 
-def require_same(ruleset: RuleSet, longest: int, data: st.DataObject) -> None:
-    spreading = spread(ruleset, longest)
+def require_same(ruleset: RuleSet, leaf: int, data: st.DataObject) -> None:
+    spreading = spread(ruleset, leaf, leaf)
     chains = {chain.name: chain for chain in spreading.chains}
     for chain in ruleset.chains:
         packet = data.draw(packets_near(ruleset.family, chain.rules))
@@ -31,17 +31,17 @@ def require_same(ruleset: RuleSet, longest: int, data: st.DataObject) -> None:
 
 
 @given(any_compiled(), st.integers(1, 5), st.data())
-def test_spread_rules_do_the_same(compiled: Compiled, longest: int, data: st.DataObject) -> None:
-    require_same(compiled[2], longest, data)
+def test_spread_rules_do_the_same(compiled: Compiled, leaf: int, data: st.DataObject) -> None:
+    require_same(compiled[2], leaf, data)
 
 
 @given(
     many_policies(), st.sampled_from([Backend.BORROWED, Backend.NONE]), st.integers(1, 9), st.data()
 )
 def test_so_do_those_of_many_servers(
-    policy: Policy, backend: Backend, longest: int, data: st.DataObject
+    policy: Policy, backend: Backend, leaf: int, data: st.DataObject
 ) -> None:
-    require_same(compile_policy(policy, backend, Family.IPV4), longest, data)
+    require_same(compile_policy(policy, backend, Family.IPV4), leaf, data)
 
 
 def compiled(count: int, *, one_address: bool, backend: str = "borrowed") -> RuleSet:
@@ -67,7 +67,7 @@ def test_a_packet_is_asked_few_rules(one_address: bool, backend: str) -> None:
     flat = compiled(500, one_address=one_address, backend=backend)
     chains = {chain.name: chain.rules for chain in spread(flat).chains}
     for chain in flat.chains:
-        assert asked(chain.name, chains) < 6 * (LONGEST + 2 * PARTS), chain.name
+        assert asked(chain.name, chains) < 6 * (LEAF + 2 * PARTS), chain.name
 
 
 def test_each_rule_stands_once() -> None:
