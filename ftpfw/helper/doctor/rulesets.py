@@ -1,0 +1,159 @@
+"""Rules in iptables-legacy and in nf_tables at once: each packet meets both.
+
+The two know nothing of each other, and what one accepts the other may still drop. Rules of
+nft's own tables cannot go to iptables-legacy, so all go to nf_tables, except where nothing but
+iptables-nft's is there and ftpfw's rules or the program ``iptables`` are legacy.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ftpfw.helper.doctor.finding import Finding, note
+from ftpfw.helper.doctor.nftables import Nftables, TableName
+from ftpfw.ruleset.live import SavedTable, own_part
+from ftpfw.ruleset.model import Family
+
+LEGACY, COMPAT = "legacy", "nft"
+"""The two kinds of iptables, by the ends of their programs' names."""
+
+PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
+_NFT_FAMILY = {Family.IPV4: "ip", Family.IPV6: "ip6"}
+_BOTH_FAMILIES = {"inet"}
+
+Saved = Mapping[str, SavedTable]
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules there are: by kind of iptables and family, and those of nf_tables as nft says.
+
+    ``default`` is the kind that ``iptables`` stands for. ``unread`` says why rules of one kind
+    are not known.
+    """
+
+    saved: Mapping[tuple[str, Family], Saved] = field(default_factory=dict)
+    nftables: Nftables = field(default_factory=Nftables)
+    texts: Mapping[TableName, Mapping[int, str]] = field(default_factory=dict)
+    default: str = COMPAT
+    unread: tuple[tuple[str, str], ...] = ()
+
+    def of(self, kind: str, family: Family) -> Saved:
+        """The tables of one kind of iptables in which there is anything."""
+        saved = self.saved.get((kind, family), {})
+        return {name: table for name, table in saved.items() if not table.is_bare}
+
+    def native(self, family: Family) -> dict[TableName, int]:
+        """The tables of nft's own that packets of ``family`` meet, with their rules' number."""
+        compat = {(_NFT_FAMILY[one], name) for one in Family for name in self._compat(one)}
+        families = {_NFT_FAMILY[family], *_BOTH_FAMILIES}
+        counts = self.nftables.tables().items()
+        return {table: n for table, n in counts if table[0] in families and table not in compat}
+
+    def _compat(self, family: Family) -> Saved:
+        return self.saved.get((COMPAT, family), {})
+
+
+def judge_rulesets(rules: Rules) -> Iterator[Finding]:
+    """For each family, whether its rules are in one place."""
+    for subject, why in rules.unread:
+        yield note(f"rules of {subject}", False, f"could not be read: {why}")
+    mixed = [family for family in Family if _is_mixed(rules, family)]
+    for family in mixed:
+        yield _mixed(rules, family)
+    if not mixed:
+        yield note("rule sets", True, _where(rules))
+
+
+def _is_mixed(rules: Rules, family: Family) -> bool:
+    nf_tables = rules.of(COMPAT, family) or rules.native(family)
+    return bool(rules.of(LEGACY, family) and nf_tables)
+
+
+def _where(rules: Rules) -> str:
+    legacy = any(rules.of(LEGACY, family) for family in Family)
+    nf_tables = any(rules.of(COMPAT, family) or rules.native(family) for family in Family)
+    if legacy and nf_tables:
+        return "each family's in one place"
+    return "in iptables-legacy" if legacy else "in nf_tables" if nf_tables else "none yet"
+
+
+def _mixed(rules: Rules, family: Family) -> Finding:
+    legacy, compat = rules.of(LEGACY, family), rules.of(COMPAT, family)
+    native = rules.native(family)
+    nf_tables = [*_counts(compat), *(f"{' '.join(name)} {n}" for name, n in native.items())]
+    moved, kept = LEGACY, COMPAT
+    if not native and _stays_legacy(rules, family):
+        moved, kept = COMPAT, LEGACY
+    leaving = rules.of(moved, family)
+    advice, mend, alternative = _ways(family, moved, kept, leaving, rules.of(kept, family))
+    found = (
+        f"in iptables-legacy ({', '.join(_counts(legacy))}) and in nf_tables"
+        f" ({', '.join(nf_tables)}), and each packet meets both; {advice}"
+    )
+    return note(f"{family} rules", False, found, mend, alternative)
+
+
+def _ways(
+    family: Family, moved: str, kept: str, leaving: Saved, staying: Saved
+) -> tuple[str, str, str]:
+    """What to do about the rules that are ``leaving``, with one or two commands for it."""
+    name = "legacy" if moved == LEGACY else "iptables-nft's"
+    if any(own_part(table) for table in leaving.values()):
+        return f"ftpfw's own are {name}", "ftpfw unload", "ftpfw rules remove POLICY"
+    cleared = clear(family, moved, leaving)
+    if both := sorted(_own_chains(leaving) & _own_chains(staying)):
+        chains = ", ".join(f"{table} {chain}" for table, chain in both)
+        return f"clear the {name} ones (both have {chains}, so they cannot be moved)", cleared, ""
+    return f"move the {name} ones, or clear them", _move(family, moved, kept, leaving), cleared
+
+
+def _own_chains(saved: Saved) -> set[tuple[str, str]]:
+    """Table and name of chains that somebody made; a restore empties those that it names."""
+    return {
+        (name, chain)
+        for name, table in saved.items()
+        for chain, policy in table.policies.items()
+        if policy == "-"
+    }
+
+
+def _stays_legacy(rules: Rules, family: Family) -> bool:
+    for kind in (LEGACY, COMPAT):
+        if any(own_part(table) for table in rules.of(kind, family).values()):
+            return kind == LEGACY
+    return rules.default == LEGACY
+
+
+def _counts(saved: Saved) -> Iterator[str]:
+    for name, table in saved.items():
+        yield f"{name} {sum(len(rules) for rules in table.rules.values())}"
+
+
+def _move(family: Family, moved: str, kept: str, tables: Saved) -> str:
+    """Copy, then clear. A policy of ACCEPT is not copied: it would undo another one there."""
+    program = f"{PROGRAM[family]}-{{}}"
+    copy = f"for t in {' '.join(tables)}; do {program.format(moved)}-save -t $t; done"
+    paste = f"{program.format(kept)}-restore --noflush"
+    return f"{copy} | sed '/^:.* ACCEPT /d' | {paste} && {clear(family, moved, tables)}"
+
+
+def clear(family: Family, kind: str, tables: Saved) -> str:
+    """The command that empties tables and has their chains accept."""
+    lines = []
+    for name, table in tables.items():
+        policies = [chain for chain, policy in table.policies.items() if policy not in "-ACCEPT"]
+        lines += [f"*{name}", *(f":{chain} ACCEPT [0:0]" for chain in policies), "COMMIT"]
+    quoted = " ".join(shlex.quote(line) for line in lines)
+    return f"printf '%s\\n' {quoted} | {PROGRAM[family]}-{kind}-restore"
+
+
+def foreign(tables: Iterable[tuple[str, SavedTable]]) -> Iterator[tuple[str, str, str]]:
+    """Table, chain and text of every rule that is not in a chain of ours."""
+    for name, saved in tables:
+        ours = own_part(saved).chains
+        for chain, rules in saved.rules.items():
+            if chain not in ours:
+                yield from ((name, chain, rule) for rule in rules)
