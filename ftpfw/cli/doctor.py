@@ -9,7 +9,7 @@ from textwrap import wrap
 
 import click
 
-from ftpfw.cli.output import JSON_OPTION, console, echo_json
+from ftpfw.cli.output import JSON_OPTION, console, echo_json, shown
 from ftpfw.helper.backends import INSPECTED
 from ftpfw.helper.doctor.examination import examine
 from ftpfw.helper.doctor.finding import Finding
@@ -50,16 +50,16 @@ def _lines(findings: Sequence[Finding], width: int) -> Iterator[str]:
         ("note", "yellow", [f for f in findings if not f.needed and not f.ok]),
     ):
         for finding in some:
-            first, *rest = wrap(f"{finding.subject}: {finding.found}", width - 7)
+            first, *rest = wrap(shown(f"{finding.subject}: {finding.found}"), width - 7)
             yield f"{click.style(f'{mark:5}', colour)}  {first}"
             yield from (f"       {line}" for line in rest)
             for word, command in (("mend", finding.mend), ("or", finding.alternative)):
                 if command:
-                    yield f"{word:>11}: {click.style(command, bold=True)}"
+                    yield f"{word:>11}: {click.style(shown(command), bold=True)}"
             yield ""
     fine = [finding for finding in findings if finding.ok]
     longest = max((len(finding.subject) for finding in fine), default=0)
     for finding in fine:
-        first, *rest = wrap(finding.found, width - longest - 9)
+        first, *rest = wrap(shown(finding.found), width - longest - 9)
         yield f"{click.style('ok   ', 'green')}  {finding.subject:{longest}}  {first}"
         yield from (f"{'':{longest + 9}}{line}" for line in rest)

@@ -156,9 +156,10 @@ def _not_tried(backend: Backend, module: str) -> Offer:
 
 
 def _can_unshare() -> bool:
+    argv = ["unshare", "--net", "true"]
     return (
-        subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode
-        == 0
+        shutil.which("unshare") is not None
+        and subprocess.run(argv, capture_output=True, check=False).returncode == 0
     )
 
 

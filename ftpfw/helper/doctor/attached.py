@@ -7,12 +7,13 @@ ftpfw are put first when they are loaded; but only until somebody loads others.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
 from ftpfw.helper.doctor.finding import Finding, note
 from ftpfw.helper.doctor.nftables import Nftables, NftRule
-from ftpfw.helper.doctor.rulesets import PROGRAM, Rules, foreign
+from ftpfw.helper.doctor.rulesets import PROGRAM, Rules, foreign, saved_words
 from ftpfw.ruleset.iptables import parse_rule
 from ftpfw.ruleset.model import PREFIX
 
@@ -27,7 +28,7 @@ def judge_attached(rules: Rules) -> Iterator[Finding]:
     """Each foreign rule that attaches the kernel's FTP helper."""
     findings = [*_iptables(rules), *_nft(rules.nftables)]
     yield from findings
-    if not findings:
+    if not findings and not rules.unread:
         yield note("kernel's FTP helper", True, "attached by no other rule")
 
 
@@ -37,7 +38,8 @@ def _iptables(rules: Rules) -> Iterator[Finding]:
         for table, chain, rule in foreign(saved.items()):
             if _attaches(rule):
                 place = f"{table} {chain}, {program}"
-                yield _finding(place, f"{program} -t {table} -D {chain} {rule}")
+                delete = [program, "-t", table, "-D", chain, *saved_words(rule)]
+                yield _finding(place, shlex.join(delete))
 
 
 def _attaches(rule: str) -> bool:

@@ -71,12 +71,9 @@ def _host() -> Iterator[Finding]:
     admin = has_capability(CAP_NET_ADMIN)
     yield Finding("CAP_NET_ADMIN", admin, "held" if admin else "missing", "run it with sudo")
     initial = _is_initial_user_namespace()
-    yield note(
-        "user namespace",
-        initial,
-        "the initial one" if initial else "not the initial one",
-        "kernels from 2026 on drop rewritten packets here: run ftpfw in the initial user namespace",
-    )
+    other = "not the initial one, and kernels from 2026 on drop packets that are rewritten here"
+    mend = "run ftpfw in the initial user namespace"
+    yield note("user namespace", initial, "the initial one" if initial else other, mend)
 
 
 def _programs(modules: Modules, source: Distribution) -> Iterator[Finding]:

@@ -293,5 +293,6 @@ def _texts(nftables: Nftables) -> Iterator[tuple[TableName, dict[int, str]]]:
 
 
 def _default_kind() -> str:
-    """What ``iptables`` stands for."""
-    return COMPAT if "nf_tables" in ask_program("iptables", "--version").text else LEGACY
+    """What ``iptables`` stands for, by the program behind the link; asked, it opens netlink."""
+    program = shutil.which("iptables")
+    return LEGACY if program and "legacy" in os.path.realpath(program) else COMPAT

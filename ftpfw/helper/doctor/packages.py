@@ -17,13 +17,11 @@ PACKAGES = {
     "ip": ("iproute2", "iproute"),
     "iptables-legacy": ("iptables", "iptables-legacy"),
     "iptables-nft": ("iptables", "iptables-nft"),
-    "modprobe": ("kmod", "kmod"),
     "nft": ("nftables", "nftables"),
     "unshare": ("util-linux", "util-linux-core"),
 }
 WANTED = {
     "ip": "routes and bridges are not looked at without it",
-    "nft": "tables of nft are not looked at without it",
     "unshare": "nothing can be tried in a network namespace without it",
 }
 BINDINGS = {

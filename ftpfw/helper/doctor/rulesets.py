@@ -7,6 +7,7 @@ iptables-nft's is there and ftpfw's rules or the program ``iptables`` are legacy
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,24 +22,33 @@ LEGACY, COMPAT = "legacy", "nft"
 
 PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
 _NFT_FAMILY = {Family.IPV4: "ip", Family.IPV6: "ip6"}
+_SAVED_WORD = re.compile(r'"(?P<quoted>(?:[^"\\]|\\.)*)"|\S+')
 _BOTH_FAMILIES = {"inet"}
 
 Saved = Mapping[str, SavedTable]
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """Rules that may be there and are not known: whose, why, and what would show them."""
+
+    whose: str
+    why: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """All rules there are: by kind of iptables and family, and those of nf_tables as nft says.
 
-    ``default`` is the kind that ``iptables`` stands for. ``unread`` says why rules of one kind
-    are not known.
+    ``default`` is the kind that ``iptables`` stands for.
     """
 
     saved: Mapping[tuple[str, Family], Saved] = field(default_factory=dict)
     nftables: Nftables = field(default_factory=Nftables)
     texts: Mapping[TableName, Mapping[int, str]] = field(default_factory=dict)
     default: str = COMPAT
-    unread: tuple[tuple[str, str], ...] = ()
+    unread: tuple[Unread, ...] = ()
 
     def of(self, kind: str, family: Family) -> Saved:
         """The tables of one kind of iptables in which there is anything."""
@@ -58,12 +68,12 @@ class Rules:
 
 def judge_rulesets(rules: Rules) -> Iterator[Finding]:
     """For each family, whether its rules are in one place."""
-    for subject, why in rules.unread:
-        yield note(f"rules of {subject}", False, f"could not be read: {why}")
+    for unread in rules.unread:
+        yield note(f"rules of {unread.whose}", False, f"not read: {unread.why}", unread.mend)
     mixed = [family for family in Family if _is_mixed(rules, family)]
     for family in mixed:
         yield _mixed(rules, family)
-    if not mixed:
+    if not mixed and not rules.unread:
         yield note("rule sets", True, _where(rules))
 
 
@@ -135,7 +145,7 @@ def _counts(saved: Saved) -> Iterator[str]:
 def _move(family: Family, moved: str, kept: str, tables: Saved) -> str:
     """Copy, then clear. A policy of ACCEPT is not copied: it would undo another one there."""
     program = f"{PROGRAM[family]}-{{}}"
-    copy = f"for t in {' '.join(tables)}; do {program.format(moved)}-save -t $t; done"
+    copy = f"for t in {shlex.join(tables)}; do {program.format(moved)}-save -t $t; done"
     paste = f"{program.format(kept)}-restore --noflush"
     return f"{copy} | sed '/^:.* ACCEPT /d' | {paste} && {clear(family, moved, tables)}"
 
@@ -148,6 +158,19 @@ def clear(family: Family, kind: str, tables: Saved) -> str:
         lines += [f"*{name}", *(f":{chain} ACCEPT [0:0]" for chain in policies), "COMMIT"]
     quoted = " ".join(shlex.quote(line) for line in lines)
     return f"printf '%s\\n' {quoted} | {PROGRAM[family]}-{kind}-restore"
+
+
+def saved_words(rule: str) -> list[str]:
+    """The words of a rule as iptables-save quotes them (xtables_save_string()).
+
+    Neither shlex nor a shell reads them so: a quote of either kind is escaped within double
+    quotes, and a dollar is not.
+    """
+    words = _SAVED_WORD.finditer(rule)
+    return [
+        word[0] if word["quoted"] is None else re.sub(r"\\(.)", r"\1", word["quoted"])
+        for word in words
+    ]
 
 
 def foreign(tables: Iterable[tuple[str, SavedTable]]) -> Iterator[tuple[str, str, str]]:

@@ -6,6 +6,7 @@ are paths below /proc/sys.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ class Mention:
 def set_to(key: str, value: int) -> str:
     """The command; a name with a dot in it (``eth0.100``) wants slashes between the others."""
     name = key if "." in key else key.replace("/", ".")
-    return f"sysctl -w {name}={value}"
+    return shlex.join(["sysctl", "-w", f"{name}={value}"])
 
 
 COUNT_BYTES = set_to(ACCOUNTING, 1)
@@ -146,7 +147,7 @@ def judge_automatic(
                 False,
                 f"{mention.path}:{mention.line} sets nf_conntrack_helper, which Linux 6.0"
                 " removed: it attaches nothing, only rules do",
-                f"sed -i '{mention.line}s/^/#/' {mention.path}",
+                shlex.join(["sed", "-i", f"{mention.line}s/^/#/", mention.path]),
             )
     elif conntrack:
         yield note(subject, True, "none since Linux 6.0: only rules attach them")
