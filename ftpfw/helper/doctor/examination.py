@@ -54,7 +54,7 @@ def examine() -> tuple[list[Finding], list[Offer]]:
         answer,
         *_backends(found, modules, source),
         *_extensions(modules, found, source),
-        *_rules(modules),
+        *_rules(modules, source),
         *_settings(expectations),
     ]
     return findings, found
@@ -131,13 +131,13 @@ def _extensions(modules: Modules, found: list[Offer], source: Distribution) -> I
     yield from judge_modules(modules, extensions)
 
 
-def _rules(modules: Modules) -> Iterator[Finding]:
+def _rules(modules: Modules, source: Distribution) -> Iterator[Finding]:
     if not has_capability(CAP_NET_ADMIN):
         return
-    rules = facts.find_rules(modules)
+    rules = facts.find_rules(modules, source)
     yield from judge_rulesets(rules)
     yield from judge_attached(rules)
-    yield from judge_flowtables(rules.nftables, rules.texts)
+    yield from judge_flowtables(rules)
 
 
 def _settings(expectations: int | None) -> Iterator[Finding]:

@@ -33,8 +33,8 @@ from ftpfw.helper.doctor.modules import (
     parse_modules,
 )
 from ftpfw.helper.doctor.nftables import Nftables, TableName, parse_rule_texts, parse_ruleset
-from ftpfw.helper.doctor.packages import PACKAGES, Distribution, parse_os_release
-from ftpfw.helper.doctor.rulesets import COMPAT, LEGACY, PROGRAM, Rules, Saved
+from ftpfw.helper.doctor.packages import PACKAGES, Distribution, install, parse_os_release
+from ftpfw.helper.doctor.rulesets import COMPAT, LEGACY, PROGRAM, Rules, Saved, Unread
 from ftpfw.helper.doctor.sysctls import (
     ACCOUNTING,
     AUTOMATIC,
@@ -54,6 +54,10 @@ NAMES = {
     Family.IPV6: Path("/proc/net/ip6_tables_names"),
 }
 LISTED = [Path("/proc/net", f"ip_tables_{kind}") for kind in ("matches", "targets")]
+IPV6 = "/proc/net/if_inet6"
+GLOBAL = "00"
+"""A global address's scope there."""
+
 SET_AT_BOOT = ("/etc/sysctl.conf", "/etc/sysctl.d/*.conf", "/etc/modprobe.d/*.conf")
 USUAL_RULES = {0, 32766, 32767}
 """The priorities of the routing rules that are there from the start."""
@@ -232,9 +236,8 @@ def find_routing() -> Routing:
         tuple(sorted(link["ifname"] for link in bridges if "ifname" in link)),
         frozenset(name for route in routes for name in _everywhere(route)),
         any(rule.get("priority") not in USUAL_RULES for rule in rules),
-        any(
-            line.split()[3] == "00" for line in (read_text("/proc/net/if_inet6") or "").splitlines()
-        ),
+        any(line.split()[3] == GLOBAL for line in (read_text(IPV6) or "").splitlines()),
+        known=shutil.which("ip") is not None,
     )
 
 
@@ -252,35 +255,53 @@ def _ip(*argv: str) -> list[dict[str, Any]]:
     return json.loads(said.text) if said.complaint is None and said.text.strip() else []
 
 
-def find_rules(modules: Modules) -> Rules:
+def find_rules(modules: Modules, source: Distribution) -> Rules:
     """All rules of this network namespace, without waking a module that sleeps."""
     saved: dict[tuple[str, Family], Saved] = {}
     unread = []
-    for kind, family in _readable(modules):
+    for kind, family in _inhabited(modules):
         program = f"{PROGRAM[family]}-{kind}"
-        said = ask_program(f"{program}-save")
-        if said.complaint is None:
-            saved[kind, family] = parse_save(said.text)
+        read = _save(program, install(f"iptables-{kind}", source))
+        if isinstance(read, Unread):
+            unread.append(read)
         else:
-            unread.append((program, said.complaint))
-    nftables, texts = Nftables(), {}
-    if modules.may_be_asked("nf_tables") and shutil.which("nft"):
-        said = ask_program("nft", "-j", "list", "ruleset")
-        try:
-            nftables = parse_ruleset(said.text)
-            texts = dict(_texts(nftables))
-        except (ValueError, KeyError):
-            unread.append(("nft", said.complaint or "its output is not JSON as it was"))
-    return Rules(saved, nftables, texts, _default_kind(), tuple(unread))
+            saved[kind, family] = read
+    native = _nftables(modules, source)
+    if isinstance(native, Unread):
+        return Rules(saved, default=_default_kind(), unread=(*unread, native))
+    return Rules(saved, native, dict(_texts(native)), _default_kind(), tuple(unread))
 
 
-def _readable(modules: Modules) -> Iterator[tuple[str, Family]]:
+def _inhabited(modules: Modules) -> Iterator[tuple[str, Family]]:
+    """The kinds of iptables, by family, that the kernel may have rules of."""
     for family in Family:
-        if NAMES[family].exists() and shutil.which(f"{PROGRAM[family]}-legacy-save"):
+        if (read_text(NAMES[family]) or "").strip():
             yield LEGACY, family
-        compat = shutil.which(f"{PROGRAM[family]}-nft-save")
-        if compat and modules.may_be_asked("nf_tables"):
+        if modules.may_be_asked("nf_tables"):
             yield COMPAT, family
+
+
+def _save(program: str, mend: str) -> Saved | Unread:
+    if not shutil.which(f"{program}-save"):
+        return Unread(program, f"{program}-save is not installed", mend)
+    said = ask_program(f"{program}-save")
+    return parse_save(said.text) if said.complaint is None else Unread(program, said.complaint)
+
+
+def _nftables(modules: Modules, source: Distribution) -> Nftables | Unread:
+    """What nft lists; nothing where nf_tables is known not to be loaded."""
+    if not modules.may_be_asked("nf_tables"):
+        if modules.presence("nf_tables") is not Presence.UNKNOWN:
+            return Nftables()
+        why = "whether nf_tables is loaded is not to be seen, and asking might load it"
+        return Unread("nft", why, "run it where /lib/modules is that of the kernel")
+    if not shutil.which("nft"):
+        return Unread("nft", "nft is not installed", install("nft", source))
+    said = ask_program("nft", "-j", "list", "ruleset")
+    try:
+        return parse_ruleset(said.text)
+    except (ValueError, KeyError):
+        return Unread("nft", said.complaint or "its JSON is not as it was")
 
 
 def _texts(nftables: Nftables) -> Iterator[tuple[TableName, dict[int, str]]]:

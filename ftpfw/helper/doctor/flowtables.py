@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftpfw.helper.doctor.finding import Finding, note
-from ftpfw.helper.doctor.nftables import Nftables, NftRule, Statement
+from ftpfw.helper.doctor.nftables import NftRule, Statement
+from ftpfw.helper.doctor.rulesets import Rules
 
 FTP = 21
 UNPRIVILEGED = range(1024, 65536)
@@ -44,27 +45,26 @@ CONTROL = (
 UDP = Packet("udp", None, None, None)
 
 
-def judge_flowtables(
-    nftables: Nftables, texts: Mapping[tuple[str, str], Mapping[int, str]]
-) -> Iterator[Finding]:
-    """Every rule that may offload a control connection; ``texts`` by table and handle."""
-    found = False
-    for rule in nftables.rules:
-        if any("flow" in statement for statement in rule.statements):
-            before = _before(rule, nftables.rules)
-            if any(_arrives(packet, before, rule) for packet in CONTROL):
-                found = True
-                text = texts.get(rule.table, {}).get(rule.handle, "")
-                yield note(
-                    f"flowtable {rule.table[1]}",
-                    False,
-                    f"`flow add` in {rule.place} may take connections to port {FTP} past the"
-                    " queue: such as began before `load`, since the kernel spares those with"
-                    " a helper",
-                    _narrowed(rule, text),
-                )
-    if not found:
+def judge_flowtables(rules: Rules) -> Iterator[Finding]:
+    """Every rule that may offload a control connection."""
+    taking = [rule for rule in rules.nftables.rules if _takes(rule, rules.nftables.rules)]
+    for rule in taking:
+        yield note(
+            f"flowtable {rule.table[1]}",
+            False,
+            f"`flow add` in {rule.place} may take connections to port {FTP} past the queue:"
+            " such as began before `load`, since the kernel spares those with a helper",
+            _narrowed(rule, rules.texts.get(rule.table, {}).get(rule.handle, "")),
+        )
+    if not taking and not rules.unread:
         yield note("flowtables", True, f"none takes connections to port {FTP}")
+
+
+def _takes(rule: NftRule, rules: tuple[NftRule, ...]) -> bool:
+    if not any("flow" in statement for statement in rule.statements):
+        return False
+    before = _before(rule, rules)
+    return any(_arrives(packet, before, rule) for packet in CONTROL)
 
 
 def _before(rule: NftRule, rules: Iterable[NftRule]) -> list[NftRule]:

@@ -33,7 +33,8 @@ STRICT = 1
 class Routing:
     """The interfaces, and which of them routes to everywhere use.
 
-    ``by_rule``: rules choose among routing tables by more than the destination.
+    ``by_rule``: rules choose among routing tables by more than the destination. ``known``: the
+    program ip was there to say so.
     """
 
     interfaces: tuple[str, ...] = ()
@@ -41,6 +42,7 @@ class Routing:
     default_routes: frozenset[str] = frozenset()
     by_rule: bool = False
     global_ipv6: bool = False
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def judge_reverse_path(settings: Settings, routing: Routing) -> Iterator[Finding
             " another interface",
             set_to(f"net/ipv4/conf/{name}/rp_filter", 2),
         )
-    if not strict:
+    if not strict and routing.known:
         yield note("rp_filter", True, "not in the way")
 
 
