@@ -300,7 +300,7 @@ def _nftables(modules: Modules, source: Distribution) -> Nftables | Unread:
     said = ask_program("nft", "-j", "list", "ruleset")
     try:
         return parse_ruleset(said.text)
-    except (ValueError, KeyError):
+    except ValueError:
         return Unread("nft", said.complaint or "its JSON is not as it was")
 
 

@@ -47,17 +47,23 @@ class Nftables:
 
 
 def parse_ruleset(text: str) -> Nftables:
-    """The rules in nft's output; ValueError or KeyError where it is not such an output."""
-    rules: list[NftRule] = []
-    helpers: dict[tuple[TableName, str], str] = {}
-    for entry in json.loads(text)["nftables"]:
-        if rule := entry.get("rule"):
-            table = (rule["family"], rule["table"])
-            rules.append(NftRule(table, rule["chain"], rule["handle"], tuple(rule["expr"])))
-        elif helper := entry.get("ct helper"):
-            table = (helper["family"], helper["table"])
-            helpers[table, helper["name"]] = helper["type"]
-    return Nftables(tuple(rules), helpers)
+    """The rules in nft's output; ValueError where it is not such an output."""
+    try:
+        entries = json.loads(text)["nftables"]
+        rules = tuple(_rule(entry["rule"]) for entry in entries if "rule" in entry)
+        helpers = dict(_helper(entry["ct helper"]) for entry in entries if "ct helper" in entry)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a listing of nft's: {error}") from error
+    return Nftables(rules, helpers)
+
+
+def _rule(rule: Mapping[str, Any]) -> NftRule:
+    table = (rule["family"], rule["table"])
+    return NftRule(table, rule["chain"], rule["handle"], tuple(rule["expr"]))
+
+
+def _helper(helper: Mapping[str, Any]) -> tuple[tuple[TableName, str], str]:
+    return ((helper["family"], helper["table"]), helper["name"]), helper["type"]
 
 
 def parse_rule_texts(text: str) -> dict[int, str]:

@@ -110,14 +110,14 @@ def _ways(
     family: Family, moved: str, kept: str, leaving: Saved, staying: Saved
 ) -> tuple[str, str, str]:
     """What to do about the rules that are ``leaving``, with one or two commands for it."""
-    name = "legacy" if moved == LEGACY else "iptables-nft's"
+    those = f"those of iptables-{moved}"
     if any(own_part(table) for table in leaving.values()):
-        return f"ftpfw's own are {name}", "ftpfw unload", "ftpfw rules remove POLICY"
+        return f"ftpfw's own are among {those}", "ftpfw unload", "ftpfw rules remove POLICY"
     cleared = clear(family, moved, leaving)
     if both := sorted(_own_chains(leaving) & _own_chains(staying)):
         chains = ", ".join(f"{table} {chain}" for table, chain in both)
-        return f"clear the {name} ones (both have {chains}, so they cannot be moved)", cleared, ""
-    return f"move the {name} ones, or clear them", _move(family, moved, kept, leaving), cleared
+        return f"clear {those} (they cannot be moved, as both have {chains})", cleared, ""
+    return f"move {those}, or clear them", _move(family, moved, kept, leaving), cleared
 
 
 def _own_chains(saved: Saved) -> set[tuple[str, str]]:
