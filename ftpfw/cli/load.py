@@ -26,7 +26,7 @@ from ftpfw.cli.unload import retire_helper, stop_helper
 from ftpfw.errors import HostError, PolicyError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.control import ask
-from ftpfw.helper.doctor.examination import counts_bytes
+from ftpfw.helper.doctor.facts import counts_bytes
 from ftpfw.helper.doctor.sysctls import COUNT_BYTES
 from ftpfw.helper.notify import listening
 from ftpfw.helper.standing import control_ports, require_takeable

@@ -1,8 +1,9 @@
 """The kernel's FTP helper, attached by rules of anybody else.
 
 Two parsers on one connection would both expect and rewrite. The helper that is attached
-first stays (xt_ct_target() and nft_ct_helper_obj_eval() leave what they find), and rules of
-ftpfw are put first when they are loaded; but only until somebody loads others.
+first stays (xt_ct_target() and nft_ct_helper_obj_eval() leave what they find). ``load`` puts
+its rules first, in the kind of iptables that the others are in; but rules that come later may
+be ahead of them, and of two kinds the kernel asks the one first whose table came last.
 """
 
 from __future__ import annotations

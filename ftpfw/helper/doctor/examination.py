@@ -60,12 +60,6 @@ def examine() -> tuple[list[Finding], list[Offer]]:
     return findings, found
 
 
-def counts_bytes() -> bool | None:
-    """Whether conntrack counts packets and bytes of new connections; None: not known."""
-    value = facts.find_settings(()).get(ACCOUNTING)
-    return None if value is None else value != 0
-
-
 def _host() -> Iterator[Finding]:
     yield Finding("kernel", True, f"{platform.system()} {platform.release()}")
     admin = has_capability(CAP_NET_ADMIN)

@@ -187,7 +187,9 @@ def try_nft_queue(modules: Modules) -> bool | None:
 def find_kernel_halves(modules: Modules) -> list[str]:
     """The kinds of iptables that the kernel has its half of, or can load it."""
     missing = Presence.MISSING
-    legacy = NAMES[Family.IPV4].exists() or modules.presence("ip_tables") is not missing
+    legacy = NAMES[Family.IPV4].exists() or (
+        modules.loaded is not None and modules.presence("ip_tables") is not missing
+    )
     compat = missing not in {modules.presence(name) for name in ("nf_tables", "nft_compat")}
     kinds = {"iptables-legacy": legacy, "iptables-nft": compat}
     return [kind for kind, there in kinds.items() if there]
@@ -208,6 +210,12 @@ def _setting(key: str) -> int | None:
         return int((PROC_SYS / key).read_text())
     except (OSError, ValueError):
         return None
+
+
+def counts_bytes() -> bool | None:
+    """Whether conntrack counts packets and bytes of new connections; None: not known."""
+    value = _setting(ACCOUNTING)
+    return None if value is None else value != 0
 
 
 def find_limits_writable() -> bool:

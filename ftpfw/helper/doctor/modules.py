@@ -120,10 +120,7 @@ EXTENSIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Extensions:
-    """``listed``: registered by what /proc says; ``tried``: the outcome of a trial, where one was.
-
-    ``idle`` names modules, not extensions.
-    """
+    """``listed``: registered, as /proc says; ``tried``: the outcome of a trial, where one was."""
 
     listed: frozenset[str]
     tried: Mapping[str, bool] = field(default_factory=dict)
@@ -159,10 +156,19 @@ def parse_config(text: str) -> dict[str, str]:
     return found
 
 
+_WANTED = {
+    *(extension.module for extension in EXTENSIONS),
+    "nf_conntrack_netlink",
+    "nf_conntrack_sane",
+    "nfnetlink_queue",
+}
+"""What the rules and the inspector of ``borrowed`` use, whichever kind of iptables has them."""
+
+
 def judge_modules(modules: Modules, extensions: Extensions) -> Iterator[Finding]:
     """Those that are only not loaded, in one finding with one command."""
-    missed = {e.module for e in EXTENSIONS if extensions.presence(e, modules) is Presence.THERE}
-    idle = sorted((modules.idle & {*_WANTED}) - missed, key=str.lower)
+    there = {e.module for e in EXTENSIONS if extensions.presence(e, modules) is Presence.THERE}
+    idle = sorted((modules.idle & _WANTED) - there, key=str.lower)
     if idle:
         yield note(
             "modules",
@@ -170,14 +176,6 @@ def judge_modules(modules: Modules, extensions: Extensions) -> Iterator[Finding]
             f"{len(idle)} are not loaded yet; `load` has the kernel load them, where it may",
             f"modprobe -a {' '.join(idle)}",
         )
-
-
-_WANTED = {
-    *(extension.module for extension in EXTENSIONS),
-    "nf_conntrack_netlink",
-    "nf_conntrack_sane",
-    "nfnetlink_queue",
-}
 
 
 def judge_extensions(

@@ -47,7 +47,7 @@ def test_words_by_handle() -> None:
     "text", ["", "{}", "Error: JSON support not compiled-in", '{"nftables": 1}']
 )
 def test_what_is_no_listing_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="listing|Expecting"):
+    with pytest.raises(ValueError, match=r"listing|Expecting"):
         parse_ruleset(text)
 
 
