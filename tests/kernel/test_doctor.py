@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from ftpfw.helper.doctor.facts import can_add, find_extensions
+from ftpfw.helper.doctor.modules import EXTENSIONS, Modules
 from tests.unit.table import table
 
-from .netns import Namespaces, require_program, run
+from .netns import Namespaces, require_program, require_root, run
 
 ATTACH = (
     "-t raw -A PREROUTING -p tcp --dport 21 -m comment --comment '$(id) \"x\"' -j CT --helper ftp"
@@ -232,6 +234,18 @@ def test_looking_changes_nothing(host: Host) -> None:
     before = host.shell(seen)
     host.doctor()
     assert host.shell(seen) == before
+
+
+def test_trials_say_what_proc_lists() -> None:
+    """Where nothing tells what the kernel has, a rule on trial does; here both can be compared."""
+    require_root()
+    require_program("iptables-legacy", "unshare")
+    unknown = Modules(loaded=None)
+    listed = find_extensions(unknown, may_try=False).listed
+    if not listed:
+        pytest.skip("needs a kernel with iptables-legacy, for /proc/net/ip_tables_matches")
+    some = {extension.name for extension in EXTENSIONS}
+    assert {name for name in some if can_add(name)} >= listed & some
 
 
 def missing(host: Host, directory: Path, *programs: str) -> subprocess.CompletedProcess[str]:

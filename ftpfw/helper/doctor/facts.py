@@ -136,7 +136,7 @@ def find_extensions(modules: Modules, *, may_try: bool) -> Extensions:
     listed = parse_extensions(*(read_text(path) or "" for path in LISTED))
     found = Extensions(listed)
     tried = {
-        extension.name: _can_add(extension.name)
+        extension.name: can_add(extension.name)
         for extension in EXTENSIONS
         if may_try
         and modules.loaded is None
@@ -161,7 +161,8 @@ TRIALS = {
 """A rule for each extension; the program for bpf, return 0, follows as one word."""
 
 
-def _can_add(extension: str) -> bool:
+def can_add(extension: str) -> bool:
+    """Whether a rule with ``extension`` can be made, by trial in a new network namespace."""
     rule = TRIALS[extension].split() + (["1,6 0 0 0"] if extension == "bpf" else [])
     return any(
         ask_program("unshare", "--net", program, *rule).complaint is None
@@ -224,11 +225,11 @@ def find_limits_writable() -> bool:
 
 
 def find_mentions() -> tuple[Mention, ...]:
-    """Lines of configuration that ask for automatic helpers."""
+    """Lines of configuration that ask for automatic helpers; a file with two names counts once."""
+    found = (path.resolve() for pattern in SET_AT_BOOT for path in Path("/").glob(pattern[1:]))
     return tuple(
         Mention(str(path), number)
-        for pattern in SET_AT_BOOT
-        for path in sorted(Path("/").glob(pattern[1:]))
+        for path in sorted({*found})
         for number, line in enumerate((read_text(path) or "").splitlines(), 1)
         if re.match(r"[^#;]*\bnf_conntrack_helper\s*=\s*1", line)
     )
