@@ -143,18 +143,25 @@ def _counts(saved: Saved) -> Iterator[str]:
 
 
 def _move(family: Family, moved: str, kept: str, tables: Saved) -> str:
-    """Copy, then clear. A policy of ACCEPT is not copied: it would undo another one there."""
+    """Copy, then clear, which happens only if the copy was read and taken, each as a whole.
+
+    A policy of ACCEPT is not copied: it would undo another one there.
+    """
     program = f"{PROGRAM[family]}-{{}}"
-    copy = f"for t in {shlex.join(tables)}; do {program.format(moved)}-save -t $t; done"
+    save = f"{program.format(moved)}-save -t $t || exit"
+    copy = f"rules=$(for t in {shlex.join(tables)}; do {save}; done)"
     paste = f"{program.format(kept)}-restore --noflush"
-    return f"{copy} | sed '/^:.* ACCEPT /d' | {paste} && {clear(family, moved, tables)}"
+    piped = f"printf '%s\\n' \"$rules\" | sed '/^:.* ACCEPT /d' | {paste}"
+    return f"{copy} && {piped} && {clear(family, moved, tables)}"
 
 
 def clear(family: Family, kind: str, tables: Saved) -> str:
     """The command that empties tables and has their chains accept."""
     lines = []
     for name, table in tables.items():
-        policies = [chain for chain, policy in table.policies.items() if policy not in "-ACCEPT"]
+        policies = [
+            chain for chain, policy in table.policies.items() if policy not in {"-", "ACCEPT"}
+        ]
         lines += [f"*{name}", *(f":{chain} ACCEPT [0:0]" for chain in policies), "COMMIT"]
     quoted = " ".join(shlex.quote(line) for line in lines)
     return f"printf '%s\\n' {quoted} | {PROGRAM[family]}-{kind}-restore"
