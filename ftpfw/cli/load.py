@@ -26,7 +26,8 @@ from ftpfw.cli.unload import retire_helper, stop_helper
 from ftpfw.errors import HostError, PolicyError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.control import ask
-from ftpfw.helper.doctor import COUNT_BYTES, counts_bytes
+from ftpfw.helper.doctor.facts import counts_bytes
+from ftpfw.helper.doctor.sysctls import COUNT_BYTES
 from ftpfw.helper.notify import listening
 from ftpfw.helper.standing import control_ports, require_takeable
 from ftpfw.helper.state import Loaded, State, network_namespace
