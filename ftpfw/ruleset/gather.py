@@ -11,10 +11,11 @@ that their order means nothing either.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any, TypeAlias
+from operator import attrgetter
+from typing import Any
 
 from ftpfw.ruleset.model import (
     ANY_STATE,
@@ -22,14 +23,19 @@ from ftpfw.ruleset.model import (
     DestinationNat,
     Family,
     Match,
+    PortRange,
     Rule,
 )
-from ftpfw.ruleset.rows import Rows, Value
+from ftpfw.ruleset.rows import Row, Rows
 
 ADDRESSES = ("source", "destination", "orig_source", "orig_destination")
 PORTS = ("sport", "dport", "orig_dport")
 KEYS = ("source", "destination", "sport", "dport", "orig_source", "orig_destination", "orig_dport")
 """The fields of which a row may have a value."""
+
+
+_values = attrgetter(*KEYS)
+_others = attrgetter(*(one.name for one in fields(Match) if one.name not in KEYS))
 
 
 @dataclass(slots=True)
@@ -43,70 +49,111 @@ class Gathered:
     common: Match
     action: Action
     keys: tuple[str, ...]
-    rows: Rows
     families: tuple[Family, ...]
+    rows: Rows = field(default_factory=Rows)
     targets: list[IPv4Address | IPv6Address] = field(default_factory=list)
     whys: list[str] = field(default_factory=list)
+
+    def take(self, row: Row, rule: Rule) -> bool:
+        """Take one more rule in; False where its row overlaps another.
+
+        One that is there already comes too late to mean anything.
+        """
+        known = len(self.rows.all)
+        if not self.rows.add(row):
+            return False
+        if isinstance(rule.action, DestinationNat) and len(self.rows.all) > known:
+            self.targets.append(rule.action.to)
+        self.whys.append(rule.why)
+        return True
 
 
 def gather(chain: Iterable[tuple[Family, Rule]]) -> list[Gathered]:
     """The rules of a chain, of one family after the other, as few rules as may be."""
-    singles = [_single(family, rule) for family, rule in chain]
-    rows = _joined(singles, _apart_from_rows, _has_room, _add_row)
-    return _joined(rows, _apart_from_families, _always, _add_families)
+    gathered = _Gathering()
+    for family, rule in chain:
+        keys, row = _asked(rule.match)
+        action = DestinationNat if isinstance(rule.action, DestinationNat) else rule.action
+        name = (_others(rule.match), action, keys, family)
+        home = gathered.home(name, rule.action, rule.match, (family,))
+        if home is None or not home.take(row, rule):
+            home = Gathered(_without_keys(rule.match), rule.action, keys, (family,))
+            home.take(row, rule)
+            gathered.append(name, home)
+    return _families_joined(gathered.rules)
 
 
-def _single(family: Family, rule: Rule) -> Gathered:
-    match = rule.match
-    asked: dict[str, Value] = {key: value for key in KEYS if (value := getattr(match, key))}
-    # A network that is the whole world asks nothing.
-    row = {key: value for key, value in asked.items() if getattr(value, "prefixlen", 1)}
-    blank: dict[str, Any] = dict.fromkeys(asked)
-    common = replace(match, **blank)
-    one = Gathered(common, rule.action, tuple(row), Rows(), (family,), whys=[rule.why])
-    one.rows.add(tuple(row.values()))
-    if isinstance(rule.action, DestinationNat):
-        one.targets = [rule.action.to]
-    return one
+def _asked(match: Match) -> tuple[tuple[str, ...], Row]:
+    """The fields and values of a rule's row; a network that is the whole world asks nothing."""
+    asked = [
+        (key, value)
+        for key, value in zip(KEYS, _values(match), strict=True)
+        if value is not None and (isinstance(value, PortRange) or value.prefixlen)
+    ]
+    return tuple(key for key, _ in asked), tuple(value for _, value in asked)
 
 
-_Name: TypeAlias = Callable[[Gathered], object]
-_Fits: TypeAlias = Callable[[Gathered, Gathered], bool]
-_Join: TypeAlias = Callable[[Gathered, Gathered], None]
+def _without_keys(match: Match) -> Match:
+    blank: dict[str, Any] = dict.fromkeys(KEYS)
+    return replace(match, **blank)
 
 
-def _joined(ones: list[Gathered], name: _Name, fits: _Fits, join: _Join) -> list[Gathered]:
-    """Join each with the last of the same ``name``, where it fits and no packet can tell."""
-    joined: list[Gathered] = []
-    places: dict[object, int] = {}
-    alike = 0  # from here to the end, all do the same
-    for one in ones:
-        called = name(one)
-        at = places.get(called)
-        same = bool(joined) and joined[-1].action == one.action
-        if at is not None and fits(joined[at], one):
-            between = joined[at + 1 : alike if same else None]
-            if all(_commute(one, other) for other in between):
-                join(joined[at], one)
-                continue
-        if not same:
-            alike = len(joined)
-        places[called] = len(joined)
-        joined.append(one)
-    return joined
+def _families_joined(rules: list[Gathered]) -> list[Gathered]:
+    """What is asked of both families alike, once; what names addresses is of one anyhow."""
+    joined = _Gathering()
+    for one in rules:
+        rows = tuple(one.rows.all)
+        name: object = (one.common, one.action, one.keys, rows, tuple(one.whys))
+        if not set(one.keys) <= set(PORTS):
+            name = id(one)
+        home = joined.home(name, one.action, one.common, one.families)
+        if home is None:
+            joined.append(name, one)
+        else:
+            home.families += one.families
+    return joined.rules
 
 
-def _commute(one: Gathered, other: Gathered) -> bool:
-    """Whether the order of the two means nothing."""
+class _Gathering:
+    """Rules in their order, and where one more may join another."""
+
+    def __init__(self) -> None:
+        self.rules: list[Gathered] = []
+        self._places: dict[object, int] = {}
+        self._alike = 0  # from here to the end, all do the same
+
+    def home(
+        self, name: object, action: Action, match: Match, families: tuple[Family, ...]
+    ) -> Gathered | None:
+        """The last rule of the same ``name``, where no packet can tell if one more joins it."""
+        at = self._places.get(name)
+        if at is None:
+            return None
+        alike = self.rules[-1].action == action
+        between = self.rules[at + 1 : self._alike if alike else None]
+        if all(_commute(action, match, families, other) for other in between):
+            return self.rules[at]
+        return None
+
+    def append(self, name: object, rule: Gathered) -> None:
+        """Put a rule at the end, for others of its ``name`` to join."""
+        if not self.rules or self.rules[-1].action != rule.action:
+            self._alike = len(self.rules)
+        self._places[name] = len(self.rules)
+        self.rules.append(rule)
+
+
+def _commute(action: Action, match: Match, families: tuple[Family, ...], other: Gathered) -> bool:
+    """Whether the order of a rule and another means nothing."""
     return (
-        one.action == other.action
-        or not set(one.families) & set(other.families)
-        or _disjoint(one.common, other.common)
+        action == other.action
+        or not set(families) & set(other.families)
+        or _disjoint(match, other.common)
     )
 
 
 def _disjoint(one: Match, other: Match) -> bool:
-    """Whether no packet matches both, as far as their common parts tell."""
+    """Whether no packet matches both, as far as this can be told without the keys."""
     states = one.states, other.states
     if ANY_STATE not in states and not one.states & other.states:
         return True
@@ -118,38 +165,3 @@ def _disjoint(one: Match, other: Match) -> bool:
         (one.share, other.share),
     )
     return any(None not in pair and pair[0] != pair[1] for pair in pairs)
-
-
-def _apart_from_rows(one: Gathered) -> object:
-    action = type(one.action) if one.targets else one.action
-    return one.common, action, one.keys, one.families
-
-
-def _has_room(group: Gathered, one: Gathered) -> bool:
-    """Whether the row of ``one`` is in ``group`` already, or overlaps none of it."""
-    row = one.rows.all[0]
-    return all(other == row for other in group.rows.overlapping(row))
-
-
-def _add_row(group: Gathered, one: Gathered) -> None:
-    """A row that is there already comes too late to mean anything."""
-    row = one.rows.all[0]
-    if next(group.rows.overlapping(row), None) is None:
-        group.rows.add(row)
-        group.targets += one.targets
-    group.whys += one.whys
-
-
-def _always(_group: Gathered, _one: Gathered) -> bool:
-    return True
-
-
-def _apart_from_families(one: Gathered) -> object:
-    """What names addresses is of one family anyhow."""
-    if not set(one.keys) <= set(PORTS):
-        return id(one)
-    return one.common, one.action, one.keys, tuple(one.rows.all), tuple(one.whys)
-
-
-def _add_families(group: Gathered, one: Gathered) -> None:
-    group.families += one.families

@@ -30,23 +30,25 @@ class Rows:
         # By the columns' kinds, the hosts and the networks: rows sorted by their ports.
         self._sorted: dict[_Kinds, dict[Row, dict[Row, list[Row]]]] = {}
 
-    def add(self, row: Row) -> None:
-        """Add a row that overlaps none."""
-        self.all.append(row)
+    def add(self, row: Row) -> bool:
+        """Add a row; False where it overlaps another. One that is there already stays alone."""
         kinds = tuple(map(_kind, row))
-        networks = self._sorted.setdefault(kinds, {}).setdefault(_of(row, kinds, _HOST), {})
-        rows = networks.setdefault(_of(row, kinds, _NETWORK), [])
+        hosts = tuple(value for value, kind in zip(row, kinds, strict=True) if kind == _HOST)
+        for other in self._near(row, kinds, hosts):
+            if _overlap(row, other):
+                return row == other
+        networks = tuple(value for value, kind in zip(row, kinds, strict=True) if kind == _NETWORK)
+        by_networks = self._sorted.setdefault(kinds, {}).setdefault(hosts, {})
+        rows = by_networks.setdefault(networks, [])
         rows.insert(_place(rows, row, kinds), row)
+        self.all.append(row)
+        return True
 
-    def overlapping(self, row: Row) -> Iterator[Row]:
-        """The rows that overlap ``row``."""
-        return (other for other in self._near(row) if _overlap(row, other))
-
-    def _near(self, row: Row) -> Iterator[Row]:
-        kinds = tuple(map(_kind, row))
+    def _near(self, row: Row, kinds: _Kinds, hosts: Row) -> Iterator[Row]:
+        """The rows that may overlap ``row``."""
         for others, by_hosts in self._sorted.items():
             if others == kinds:
-                for rows in by_hosts.get(_of(row, kinds, _HOST), {}).values():
+                for rows in by_hosts.get(hosts, {}).values():
                     yield from _neighbours(rows, row, kinds)
             else:
                 for by_networks in by_hosts.values():
@@ -58,10 +60,6 @@ def _kind(value: Value) -> int:
     if isinstance(value, PortRange):
         return _PORTS
     return _HOST if value.prefixlen == value.max_prefixlen else _NETWORK
-
-
-def _of(row: Row, kinds: _Kinds, wanted: int) -> Row:
-    return tuple(value for value, kind in zip(row, kinds, strict=True) if kind == wanted)
 
 
 def _place(rows: list[Row], row: Row, kinds: _Kinds) -> int:

@@ -93,6 +93,7 @@ WITHOUT_EFFECTS = {
     "ipaddress",
     "itertools",
     "json",
+    "operator",
     "re",
     "shlex",
     "statistics",
