@@ -88,10 +88,13 @@ def own_part(saved: SavedTable | None) -> Part:
 
 
 def part_lines(part: Part) -> Iterator[str]:
-    """A part as iptables-save prints it, hooks first; what ftpfw notes for itself is left out."""
+    """A part as iptables-save prints rules, in an order that tells nothing of how it was made.
+
+    What ftpfw notes for itself is left out.
+    """
     for hook in part.hooks:
         yield f"-A {hook.chain} {hook.rule}"
-    for chain, rules in part.chains.items():
+    for chain, rules in sorted(part.chains.items()):
         if chain != NOTE_CHAIN:
             yield from (f"-A {chain} {rule}" for rule in rules)
 

@@ -56,4 +56,4 @@ def table_drift(wanted: str, live: str) -> Iterator[Drift]:
 
 def table_lines(listing: str) -> list[str]:
     """A listing in lines that can be compared, each under its block's name."""
-    return [f"{name}: {line}" for name, lines in ours(listing).items() for line in lines]
+    return [f"{name}: {line}" for name, lines in sorted(ours(listing).items()) for line in lines]

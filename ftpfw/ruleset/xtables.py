@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from itertools import product
 from typing import Protocol
 
 from ftpfw.ruleset.drift import Drift, find_drift
@@ -120,6 +121,6 @@ def save_tables(program: str) -> dict[str, SavedTable]:
 def _lines(tables: Tables) -> list[str]:
     return [
         f"{family} {table}: {line}"
-        for (family, table), part in tables.items()
-        for line in part_lines(part)
+        for family, table in product(Family, Table)
+        for line in part_lines(tables.get((family, table), EMPTY))
     ]

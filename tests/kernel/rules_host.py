@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -51,6 +52,27 @@ class RulesHost:
         rules = [line for line in text.splitlines() if all(part in line for part in wanted)]
         assert len(rules) == 1, rules
         return int(rules[0].removeprefix("[").partition(":")[0])
+
+
+class NftHost:
+    """One namespace and nftables, in what nft says of it."""
+
+    firewall = "nftables"
+
+    def __init__(self, namespace: str) -> None:
+        require_program("nft", "unshare")
+        self.namespace = namespace
+
+    def nft(self, command: str) -> str:
+        return run(self.namespace, "nft", *command.split())
+
+    def load(self, text: str) -> None:
+        argv = ["ip", "netns", "exec", self.namespace, "nft", "-f", "-"]
+        subprocess.run(argv, input=text, text=True, check=True, capture_output=True)
+
+    def saved(self) -> str:
+        """Everything in nf_tables, without counters."""
+        return self.nft("--stateless list ruleset")
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -21,8 +20,8 @@ from tests.unit.ruleset.many import many_servers
 from tests.unit.ruleset.samples import NAMES, backends, sample
 from tests.unit.table import table
 
-from .netns import Namespaces, require_program, run
-from .rules_host import entered, require_helper
+from .netns import Namespaces, run
+from .rules_host import NftHost, entered, require_helper
 
 FIREWALL = "nftables"
 
@@ -56,26 +55,8 @@ CASES = [
 ]
 
 
-class NftHost:
-    """One namespace, and what nft says of it."""
-
-    def __init__(self, namespace: str) -> None:
-        self.namespace = namespace
-
-    def nft(self, command: str) -> str:
-        return run(self.namespace, "nft", *command.split())
-
-    def load(self, text: str) -> None:
-        argv = ["nft", "-f", "-"]
-        subprocess.run(argv, input=text, text=True, check=True, capture_output=True)
-
-    def ruleset(self) -> str:
-        return self.nft("--stateless list ruleset")
-
-
 @pytest.fixture
 def host(namespaces: Namespaces) -> Iterator[NftHost]:
-    require_program("nft", "unshare")
     namespace = namespaces.create("rules")
     with entered(namespace):
         yield NftHost(namespace)
@@ -96,14 +77,14 @@ def test_applied_checked_reapplied_and_removed(host: NftHost, name: str, backend
     rulesets = wanted(name, backend)
     require_takes(rulesets)
     host.load(FOREIGN)
-    before = host.ruleset()
+    before = host.saved()
     apply(rulesets, FIREWALL)
     assert check(rulesets, FIREWALL) == []
     once = host.nft("--handle list ruleset")
     apply(rulesets, FIREWALL)
     assert host.nft("--handle list ruleset") == once, "what is as wanted is left alone"
     remove(FIREWALL)
-    assert host.ruleset() == before
+    assert host.saved() == before
 
 
 @pytest.mark.parametrize(("name", "backend"), **table(CASES))
@@ -130,22 +111,22 @@ def test_rules_of_the_administrator_s_own_are_kept(host: NftHost) -> None:
 def test_rolled_back_to_the_older_rules(host: NftHost) -> None:
     host.load(FOREIGN)
     apply(wanted("published-server", Backend.NONE), FIREWALL)
-    before = host.ruleset()
+    before = host.saved()
     apply(wanted("nat-gateway-ipv6", Backend.KERNEL), FIREWALL)()
-    assert host.ruleset() == before
+    assert host.saved() == before
 
 
 def test_rolled_back_to_nothing(host: NftHost) -> None:
     host.load(FOREIGN)
-    before = host.ruleset()
+    before = host.saved()
     apply(wanted("nat-gateway", Backend.KERNEL), FIREWALL)()
-    assert host.ruleset() == before
+    assert host.saved() == before
 
 
 def test_a_fault_changes_nothing(host: NftHost) -> None:
     host.load(FOREIGN)
     apply(wanted("nat-gateway", Backend.NONE), FIREWALL)
-    before = host.ruleset()
+    before = host.saved()
     (ruleset,) = wanted("nat-gateway", Backend.KERNEL)
     unknown = Rule(Match(), AttachHelper("no-such-helper"), "The kernel refuses this.")
     raw = replace(ruleset.chains[0], rules=(unknown, *ruleset.chains[0].rules))
@@ -153,7 +134,7 @@ def test_a_fault_changes_nothing(host: NftHost) -> None:
     with pytest.raises(HostError, match="no such conntrack helper") as caught:
         apply([spoilt], FIREWALL)
     assert "modprobe" in (caught.value.mend or "")
-    assert host.ruleset() == before
+    assert host.saved() == before
 
 
 def test_a_kernel_that_cannot_queue_is_told_apart(host: NftHost) -> None:
@@ -214,4 +195,4 @@ def test_many_servers_live_too(host: NftHost, one_address: bool, backend: Backen
     rulesets = compile_families(policy, backend)
     apply(rulesets, FIREWALL)
     assert check(rulesets, FIREWALL) == []
-    assert "203.0.113.1" in host.ruleset() or "198.51.100.77" in host.ruleset()
+    assert "203.0.113.1" in host.saved() or "198.51.100.77" in host.saved()

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from ftpfw.cli.rules import rules
 from ftpfw.errors import HostError, PolicyError
 from ftpfw.ruleset.policy import Backend, Policy
+from tests.unit.ruleset.many import many_servers
 from tests.unit.ruleset.samples import MINIMAL
 from tests.unit.table import table
 
@@ -57,6 +58,27 @@ def test_only_root_touches_rules(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     result = CliRunner().invoke(rules, [command, str(policy)])
     assert isinstance(result.exception, HostError)
+
+
+def test_a_policy_explained(policy: Path) -> None:
+    arguments = ["generate", str(policy), "--explain", "--helper-backend", "kernel"]
+    policy.write_text(MINIMAL)
+    shown = CliRunner().invoke(rules, arguments, catch_exceptions=False).stdout
+    assert shown.startswith("1. ftpfw-raw (prerouting, raw - 5): ")
+    stages = [line.split()[1] for line in shown.splitlines() if line[:1].isdigit()]
+    assert stages == ["ftpfw-raw", "ftpfw-helper", "ftpfw-forward", "ftpfw-nat"]
+    words = " ".join(shown.split())
+    assert "Nobody on eth0 has an address of 10.0.1.0/24." in words
+    assert 'iifname "eth0" ip saddr 10.0.1.0/24 drop' in words
+    assert max(len(line) for line in shown.splitlines()) < 100
+
+
+def test_of_many_servers_few_are_told(policy: Path) -> None:
+    arguments = ["generate", str(policy), "--explain", "--helper-backend", "kernel"]
+    policy.write_text(many_servers(300))
+    shown = CliRunner().invoke(rules, arguments, catch_exceptions=False).stdout
+    assert "and 296 more }" in " ".join(shown.split())
+    assert len(shown.splitlines()) < 400
 
 
 def generate(policy: Path, text: str, *options: str) -> list[str]:
