@@ -18,7 +18,6 @@ from ftpfw.cli.host import (
     POLICY_FILE,
     open_policy,
     require_interfaces,
-    require_one_home,
     require_root,
 )
 from ftpfw.cli.interrupts import interrupts_deferred, interrupts_unwind
@@ -31,7 +30,7 @@ from ftpfw.helper.doctor.sysctls import COUNT_BYTES
 from ftpfw.helper.notify import listening
 from ftpfw.helper.standing import control_ports, require_takeable
 from ftpfw.helper.state import Loaded, State, network_namespace
-from ftpfw.ruleset.apply import apply, check, choose_firewall
+from ftpfw.ruleset.apply import apply, check, choose_firewall, require_one_home
 from ftpfw.ruleset.compile import compile_families, families
 from ftpfw.ruleset.model import Family
 from ftpfw.ruleset.policy import Backend, Policy
@@ -78,7 +77,6 @@ def _load(policy: Path, wanted: Policy, state: State) -> None:
     backend = resolve_backend(wanted)
     rulesets = compile_families(wanted, backend)
     firewall = choose_firewall(rulesets)
-    require_one_home(firewall)
     with ExitStack() as undo:
         undo.callback(state.remove)
         if backend in INSPECTED:

@@ -14,7 +14,6 @@ from ftpfw.cli.host import (
     POLICY_FILE,
     open_policy,
     require_interfaces,
-    require_one_home,
     require_root,
     require_served,
 )
@@ -35,6 +34,9 @@ from ftpfw.ruleset.policy import Backend, Policy
 FAMILIES = {"iptables": Family.IPV4, "ip6tables": Family.IPV6}
 FORMATS = (*FAMILIES, "nftables")
 BACKENDS = [backend.value for backend in Backend if backend is not Backend.AUTO]
+SHOWN = 40
+"""Differences that a table names."""
+
 UNRESOLVED = (
     'The policy\'s backend = "auto" was not resolved on a host: these are the rules of'
     " borrowed, its first choice. --helper-backend takes another."
@@ -115,8 +117,7 @@ def apply_(policy: Path, firewall: str | None, dry_run: bool, seconds: int | Non
     require_interfaces(wanted)
     backend = resolve_backend(wanted)
     rulesets = compile_families(wanted, backend)
-    firewall = firewall or applier.choose_firewall(rulesets)
-    require_one_home(firewall)
+    firewall = applier.choose_firewall(rulesets, firewall)
     if dry_run:
         _echo_difference(rulesets, firewall)
         return
@@ -148,7 +149,10 @@ def check(context: click.Context, policy: Path, as_json: bool) -> None:
         echo_json({"firewall": firewall, "drift": [_as_object(one) for one in drift]})
     elif drift:
         columns = ["what", "table", "chain", "wanted", "found"]
-        echo_table(f"{firewall} differs from {policy}", columns, [_as_row(one) for one in drift])
+        rows = [_as_row(one) for one in drift[:SHOWN]]
+        echo_table(f"{firewall} differs from {policy}", columns, rows)
+        if len(drift) > SHOWN:
+            click.echo(f"and {len(drift) - SHOWN} more differences; --json has them all")
     else:
         click.echo(f"{firewall} holds the rules of {policy}: {_count(rulesets)}")
     context.exit(1 if drift else 0)

@@ -36,20 +36,39 @@ def open_firewall(name: str) -> Firewall:
     return Xtables(NftCompat() if name == NftCompat.name else Legacy())
 
 
-def choose_firewall(rulesets: Sequence[RuleSet] = ()) -> str:
-    """Where rules of ours live, else where any rules live that ``rulesets`` can join.
+def choose_firewall(rulesets: Sequence[RuleSet] = (), named: str | None = None) -> str:
+    """The one ``named``, else where ours live, else where others do that ``rulesets`` can join.
 
     Without rules: what ``iptables`` itself is on this host, else what is installed.
-    Raises HostError where nothing works.
+    Raises HostError where nothing works, and where ours live in another one.
     """
     found = _survey()
-    for name, firewall in found.items():
-        if firewall.has_ours():
-            return name
-    for name, firewall in found.items():
-        if firewall.has_rules() and firewall.takes(rulesets):
-            return name
-    return next((name for name in found if found[name].takes(rulesets)), next(iter(found)))
+    homes = [name for name, firewall in found.items() if firewall.has_ours()]
+    chosen = named or next(iter(homes), None) or _best(found, rulesets)
+    _require_one_home(homes, chosen)
+    return chosen
+
+
+def _best(found: dict[str, Firewall], rulesets: Sequence[RuleSet]) -> str:
+    for populated in (True, False):
+        for name, firewall in found.items():
+            if firewall.has_rules() is populated and firewall.takes(rulesets):
+                return name
+    return next(iter(found))
+
+
+def require_one_home(firewall: str) -> None:
+    """Raise HostError where rules of ours live in another firewall than this one."""
+    _require_one_home(firewalls_with_ours(), firewall)
+
+
+def _require_one_home(homes: list[str], firewall: str) -> None:
+    for home in homes:
+        if home != firewall:
+            raise HostError(
+                f"rules of ftpfw's live on {home} already, where packets would meet both",
+                mend=f"ftpfw rules remove POLICY, then again; rules apply has --backend {home} too",
+            )
 
 
 def firewalls_with_ours() -> list[str]:

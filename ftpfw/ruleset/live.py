@@ -62,21 +62,23 @@ Tables = dict[tuple[Family, Table], Part]
 
 def parse_save(text: str) -> dict[str, SavedTable]:
     """The tables in the output of iptables-save, with or without counters."""
-    tables: dict[str, SavedTable] = {}
+    tables: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {}
     policies: dict[str, str] = {}
-    rules: dict[str, tuple[str, ...]] = {}
+    rules: dict[str, list[str]] = {}
     for line in text.split("\n"):  # splitlines() would cut at a form feed in a comment too
         word, _, rest = line.partition(" ")
         if line.startswith("*"):
-            policies, rules = {}, {}
-            tables[line[1:]] = SavedTable(policies, rules)
+            policies, rules = tables[line[1:]] = {}, {}
         elif line.startswith(":"):
             policies[word[1:]] = rest.partition(" ")[0]
-            rules[word[1:]] = ()
+            rules[word[1:]] = []
         elif word == "-A":
             chain, _, rule = rest.partition(" ")
-            rules[chain] = (*rules.get(chain, ()), rule)
-    return tables
+            rules.setdefault(chain, []).append(rule)
+    return {
+        name: SavedTable(policies, {chain: tuple(held) for chain, held in rules.items()})
+        for name, (policies, rules) in tables.items()
+    }
 
 
 def own_part(saved: SavedTable | None) -> Part:

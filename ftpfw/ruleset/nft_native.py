@@ -1,14 +1,21 @@
 """Applier for nftables: the table ``inet ftpfw``, replaced in one transaction by nft(8).
 
-How nft prints the wanted table is found out by loading it in an empty network namespace
-(unshare(1), so CAP_SYS_ADMIN is needed to compare). Nothing is changed for it here.
+Which tables there are is asked of the kernel: nft reads all rules of all tables to tell, those
+of iptables-nft too. How nft prints the wanted table is found out by loading it in an empty
+network namespace (unshare(1), so CAP_SYS_ADMIN is needed to compare). Nothing is changed for
+it here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
+from itertools import product
+from socket import AF_INET, AF_INET6, AF_UNSPEC
 
+from ftpfw.conntrack.nfsocket import NfSocket
+from ftpfw.conntrack.nla import unpack_attributes, unpack_string
+from ftpfw.conntrack.nlmsg import NLM_F_LIST, Ack, Subsystem, attributes_of, pack_message
 from ftpfw.errors import HostError
 from ftpfw.ruleset.drift import Drift
 from ftpfw.ruleset.firewall import Undo, run_program
@@ -16,12 +23,18 @@ from ftpfw.ruleset.model import RuleSet
 from ftpfw.ruleset.nft_table import table_drift, table_lines, yours
 from ftpfw.ruleset.nftables import CLEAR, TABLE, render_table
 
-OURS = f"table inet {TABLE}"
-LIST = ["nft", "--stateless", "list", *OURS.split()]
+LIST = ["nft", "--stateless", "list", "table", "inet", TABLE]
 ELSEWHERE = ["unshare", "--net", "sh", "-c", f"nft -f - && {' '.join(LIST)}"]
 
-IPTABLES_TABLES = frozenset({"raw", "mangle", "nat", "filter", "security"})
-"""Names of the tables that iptables-nft keeps, in the families ip and ip6."""
+NFPROTO_INET = 1
+NFT_MSG_GETTABLE = 1
+NFTA_TABLE_NAME = 1
+
+OURS = (NFPROTO_INET, TABLE)
+IPTABLES_TABLES = frozenset(
+    product((AF_INET, AF_INET6), ("raw", "mangle", "nat", "filter", "security"))
+)
+"""Families and names of the tables that iptables-nft keeps."""
 
 REASONS = {
     "ct helper": (
@@ -73,10 +86,7 @@ class Nftables:
 
     def has_rules(self) -> bool:
         """Whether there are tables, of anybody's but iptables-nft's."""
-        return any(
-            name not in IPTABLES_TABLES or family not in {"ip", "ip6"}
-            for _, family, name in (line.split() for line in _tables())
-        )
+        return any(table not in IPTABLES_TABLES for table in _tables())
 
     def attaches_helpers(self) -> bool:
         """Not so that unregistering a helper would hurt: objects keep theirs in use."""
@@ -91,8 +101,18 @@ class Nftables:
         return True
 
 
-def _tables() -> list[str]:
-    return run_program(["nft", "list", "tables"]).splitlines()
+def _tables() -> list[tuple[int, str]]:
+    """Family (NFPROTO_*) and name of every table; none where the kernel has no nf_tables."""
+    kind = Subsystem.NFTABLES << 8 | NFT_MSG_GETTABLE
+    with closing(NfSocket.open()) as kernel:
+        found = kernel.dump(lambda seq: pack_message(kind, NLM_F_LIST, AF_UNSPEC, seq))
+    if isinstance(found, Ack):
+        return []
+    return [(payload[0], _name(payload)) for payload in found]
+
+
+def _name(payload: bytes) -> str:
+    return unpack_string(unpack_attributes(attributes_of(payload))[NFTA_TABLE_NAME])
 
 
 def _live() -> str:

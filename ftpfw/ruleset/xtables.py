@@ -50,6 +50,7 @@ class Xtables:
     def __init__(self, tool: Tool) -> None:
         self._tool = tool
         self.name = tool.name
+        self._seen: dict[Family, dict[str, SavedTable]] = {}
 
     def locked(self) -> AbstractContextManager[None]:
         """See Tool."""
@@ -75,14 +76,12 @@ class Xtables:
         return _lines(self._present()), _lines(wanted_parts(rulesets))
 
     def has_ours(self) -> bool:
-        """Whether any table has a chain or a hook of ours."""
-        return any(self._present().values())
+        """Whether any table has a chain or a hook of ours, at the first look."""
+        return any(own_part(saved) for saved in self._first_look())
 
     def has_rules(self) -> bool:
-        """Whether any table is more than idle builtin chains."""
-        return any(
-            not saved.is_bare for family in Family for saved in self._tool.save(family).values()
-        )
+        """Whether any table is more than idle builtin chains, at the first look."""
+        return any(not saved.is_bare for saved in self._first_look())
 
     def takes(self, rulesets: Sequence[RuleSet]) -> bool:
         """What iptables lacks here, only a rule of that kind shows."""
@@ -93,6 +92,13 @@ class Xtables:
         tables = (self._tool.save(family).get(Table.RAW) for family in Family)
         chains = (rules for saved in tables if saved for rules in saved.rules.values())
         return any(" -j CT " in f" {rule} " for rules in chains for rule in rules)
+
+    def _first_look(self) -> Iterator[SavedTable]:
+        """The tables as they were when first asked for: where they are many, it takes a second."""
+        for family in Family:
+            if family not in self._seen:
+                self._seen[family] = self._tool.save(family)
+            yield from self._seen[family].values()
 
     def _present(self) -> Tables:
         return {

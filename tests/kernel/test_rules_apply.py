@@ -105,7 +105,8 @@ def test_applied_checked_reapplied_replaced_and_removed(host: RulesHost, name: s
         once = host.saved()
         apply(both(name, backend), host.firewall)
         assert host.saved() == once
-    assert "NFQUEUE" not in host.saved()
+    if backend is not Backend.BORROWED:
+        assert "NFQUEUE" not in host.saved()
     remove(host.firewall)
     assert contents(host) == before
 

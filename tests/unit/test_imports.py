@@ -76,6 +76,7 @@ EDGES = {
     ("helper.transfer_log", "conntrack.client"),
     ("helper.transfer_log", "conntrack.events"),
     ("helper.worker", "conntrack.client"),
+    ("ruleset.nft_native", "conntrack.nfsocket"),
     ("helper.worker", "conntrack.cthelper"),
 }
 
