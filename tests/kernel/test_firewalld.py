@@ -1,0 +1,259 @@
+"""The script for firewalld, on a real firewalld with either of its backends: what FTP does through
+it, what stays shut, and that nothing stays behind.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+
+import pytest
+from scapy.layers.inet import IP, TCP
+
+from ftpfw.ruleset.policy import Backend
+
+from .conftest import made_namespaces
+from .firewalld_host import Firewalld, firewalld, script
+from .netns import inside, run
+from .paths import (
+    BOTH,
+    IPV4,
+    Addresses,
+    Town,
+    active,
+    build_town,
+    exchange,
+    passive,
+    require_alive,
+    require_shut,
+    session,
+)
+from .rules_host import require_helper
+from .sockets import PATIENCE, connect, listen
+
+City = tuple[Town, Firewalld]
+
+GATEWAY = '[gateway]\ninside = ["in0"]\noutside = "out0"\n'
+MASQUERADE = GATEWAY + "masquerade = true\n"
+HOST = '[gateway]\ninside = []\noutside = "out0"\n'
+CLIENTS = '[clients]\nallow = ["10.77.1.0/24", "fd77:1::/64"]\n'
+
+pytestmark = pytest.mark.xdist_group("firewalld")
+"""Both firewallds are started once, by one worker."""
+
+
+@pytest.fixture(scope="module")
+def cities(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], City]]:
+    """A town for each of firewalld's backends, with nothing of ours yet; made when asked for."""
+    with made_namespaces() as namespaces, ExitStack() as stack:
+        made: dict[str, City] = {}
+
+        def city(backend: str) -> City:
+            if backend not in made:
+                town = build_town(namespaces)
+                directory = tmp_path_factory.mktemp(backend)
+                zones = {"in0": "internal", "out0": "public"}
+                host = firewalld(town.gate, directory, backend, zones)
+                made[backend] = town, stack.enter_context(host)
+            return made[backend]
+
+        yield city
+
+
+@pytest.fixture
+def town(cities: Callable[[str], City]) -> Town:
+    return cities("nftables")[0]
+
+
+@pytest.fixture
+def gate(cities: Callable[[str], City]) -> Firewalld:
+    return cities("nftables")[1]
+
+
+def published(at: Addresses, more: str = "") -> str:
+    return f'[[server]]\naddress = "{at.shop}"\npublic = "{at.public}"\n{more}'
+
+
+@contextmanager
+def loaded(gate: Firewalld, policy: str, backend: Backend) -> Iterator[None]:
+    """The policy is firewalld's, an inspector runs if it needs one; afterwards all is as before."""
+    require_helper(backend)
+    files, rules, text = gate.files(), gate.rules(), script(policy, backend)
+    gate.load(text)
+    try:
+        assert gate.rules() != rules
+        if backend is Backend.BORROWED:
+            with inspector(gate, policy):
+                yield
+        else:
+            yield
+    finally:
+        gate.remove(text)
+    assert gate.files() == files
+    assert gate.rules() == rules
+
+
+@contextmanager
+def inspector(gate: Firewalld, policy: str) -> Iterator[None]:
+    """`ftpfw helper`, which is all of ftpfw that runs beside firewalld."""
+    path = gate.directory / "gateway.toml"
+    path.write_text(policy + '[helper]\nbackend = "borrowed"\n')
+    ready = gate.directory / "ready.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(ready))
+        listener.settimeout(6 * PATIENCE)
+        state = {"FTPFW_STATE_DIR": str(gate.directory / "state"), "NOTIFY_SOCKET": str(ready)}
+        command = ["ip", "netns", "exec", gate.namespace, sys.executable, "-m", "ftpfw"]
+        process = subprocess.Popen([*command, "helper", str(path)], env={**os.environ, **state})
+        try:
+            while b"READY=1" not in listener.recv(4096):
+                pass
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+            ready.unlink()
+
+
+def every_transfer(client: str, server: str, to: str, at: Addresses, own: str) -> None:
+    """Active and passive, by every command; what is announced was shut before."""
+    with session(client, server, to, at=own) as talk:
+        for verb in at.active:
+            active(talk, verb)
+        for verb in at.passive:
+            passive(talk, verb)
+
+
+WAYS = [
+    # firewalld's backend, ours
+    ("nftables", Backend.KERNEL),
+    ("nftables", Backend.BORROWED),
+    ("iptables", Backend.BORROWED),
+]
+
+
+@pytest.mark.parametrize(("firewall", "backend"), WAYS)
+def test_nat_gateway_with_a_published_server(
+    cities: Callable[[str], City], firewall: str, backend: Backend
+) -> None:
+    """Clients inside, on the gate, and outside; of each port it is seen that it was shut."""
+    town, gate = cities(firewall)
+    policy = MASQUERADE + CLIENTS + "this_host = true\n" + "".join(map(published, BOTH))
+    with loaded(gate, policy, backend):
+        for at in BOTH:
+            every_transfer(town.alice, town.peer, at.peer, at, at.peer)
+            every_transfer(town.alice, town.shop, at.public, at, at.shop)  # hairpin
+            every_transfer(town.peer, town.shop, at.public, at, at.shop)
+            for server, host, own in (
+                (at.peer, town.peer, at.peer),
+                (at.public, town.shop, at.shop),
+            ):
+                with session(town.gate, host, server, at=own) as talk:
+                    active(talk, at.active[0])
+            require_no_way_around(town, at)
+
+
+def require_no_way_around(town: Town, at: Addresses) -> None:
+    """By its own address a published server is not reached."""
+    run(town.guest, "ip", "route", "add", at.networks[0], "via", at.public)
+    with inside(town.shop, lambda: listen(at.shop, 21)) as listener:
+        require_shut(town.guest, at.shop, 21, listener)
+    run(town.guest, "ip", "route", "delete", at.networks[0])
+
+
+def test_routed(town: Town, gate: Firewalld) -> None:
+    policy = GATEWAY + CLIENTS + "".join(f'[[server]]\naddress = "{at.shop}"\n' for at in BOTH)
+    with loaded(gate, policy, Backend.KERNEL):
+        for at in BOTH:
+            run(town.peer, "ip", "route", "add", at.networks[0], "via", at.public)
+            every_transfer(town.alice, town.peer, at.peer, at, at.peer)
+            every_transfer(town.peer, town.shop, at.shop, at, at.shop)
+            run(town.peer, "ip", "route", "delete", at.networks[0])
+
+
+def test_server_on_this_host(town: Town, gate: Firewalld) -> None:
+    policy = HOST + "".join(f'[[server]]\naddress = "{at.public}"\n' for at in BOTH)
+    with loaded(gate, policy, Backend.KERNEL):
+        for at in BOTH:
+            with session(town.peer, town.gate, at.public) as talk:
+                for verb in at.passive:
+                    passive(talk, verb)
+                with talk.client_listens() as listener:
+                    told = talk.ask_active(at.active[0], listener.getsockname()[1])
+                    exchange(town.gate, told, listener)
+
+
+def test_fixed_address_and_what_is_never_opened(town: Town, gate: Firewalld) -> None:
+    """Privileged ports, connections without their SYN, and for whoever claims to be inside."""
+    run(town.gate, "ip", "address", "add", "192.0.2.7/24", "dev", "out0")
+    policy = GATEWAY + 'snat_to = "192.0.2.7"\n[clients]\nallow = ["10.77.1.0/24"]\n'
+    with loaded(gate, policy, Backend.KERNEL):
+        with session(town.alice, town.peer, IPV4.peer) as talk:
+            assert talk.seen == "192.0.2.7"
+            active(talk, "PORT")
+            with talk.client_listens(1000) as listener:
+                require_shut(town.peer, *talk.ask_active("PORT", 1000), listener)
+        dropped = {"--ctstate NEW": town.alice, f"-s {IPV4.networks[0]} -i out0": town.peer}
+        for rule, host in dropped.items():
+            before = gate.packets(rule)
+            inside(host, partial(send_segment, IPV4.alice, IPV4.guest))
+            assert gate.packets(rule) == before + 1
+    run(town.gate, "ip", "address", "delete", "192.0.2.7/24", "dev", "out0")
+
+
+def test_without_a_helper_passive_ports_are_open(town: Town, gate: Firewalld) -> None:
+    passive_ports = 'passive_ports = "50000-50001"\n'
+    policy = MASQUERADE + CLIENTS + "".join(published(at, passive_ports) for at in BOTH)
+    with loaded(gate, policy, Backend.NONE):
+        for at in BOTH:
+            for client in (town.peer, town.alice):
+                with session(client, town.shop, at.public, at=at.shop) as talk:
+                    require_alive(talk)
+                with inside(town.shop, partial(listen, at.shop, 50001)) as listener:
+                    inside(client, partial(connect, at.public, 50001)).close()
+                    listener.accept()[0].close()
+            with inside(town.shop, partial(listen, at.shop, 50002)) as listener:
+                require_shut(town.peer, at.public, 50002, listener)
+
+
+def test_direct_rules_of_others_stay(gate: Firewalld) -> None:
+    """Also where firewalld writes direct.xml anew while ours are in it."""
+    rule = ("--permanent", "--direct", "--add-rule", "ipv4", "filter", "INPUT", "0", "-s")
+    gate.command(*rule, "198.51.100.1", "-j", "DROP")
+    gate.command("--reload")
+    with loaded(gate, MASQUERADE + CLIENTS, Backend.KERNEL):
+        pass
+    text = script(MASQUERADE + CLIENTS, Backend.BORROWED)
+    gate.load(text)
+    gate.command(*rule, "198.51.100.2", "-j", "DROP")
+    gate.command("--reload")
+    rules = gate.rules()
+    gate.load(text)
+    assert gate.rules() == rules
+    gate.remove(text)
+    lines = gate.command("--permanent", "--direct", "--get-all-rules").splitlines()
+    assert lines == [f"ipv4 filter INPUT 0 -s 198.51.100.{n} -j DROP" for n in (1, 2)]
+    for path in gate.config.glob("direct.xml*"):
+        path.unlink()
+    gate.command("--reload")
+
+
+def test_what_firewalld_cannot_load_is_taken_back(gate: Firewalld) -> None:
+    files, rules = gate.files(), gate.rules()
+    text = script(MASQUERADE + CLIENTS, Backend.KERNEL)
+    done = gate.script(text.replace("nf_conntrack_ftp", "nf_conntrack_nobody"))
+    assert done.returncode == 1
+    assert done.stderr.endswith("ftpfw: nothing has been changed\n")
+    assert (gate.files(), gate.rules()) == (files, rules)
+
+
+def send_segment(source: str, destination: str) -> None:
+    """A segment of a control connection that nobody has opened, by way of the gate."""
+    segment = IP(src=source, dst=destination) / TCP(sport=4000, dport=21, flags="PA")
+    with socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW) as raw:
+        raw.sendto(bytes(segment), (destination, 0))
