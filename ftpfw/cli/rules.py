@@ -25,11 +25,13 @@ from ftpfw.helper.state import State
 from ftpfw.ruleset import apply as applier
 from ftpfw.ruleset.compile import compile_families, compile_policy
 from ftpfw.ruleset.drift import Drift
+from ftpfw.ruleset.firewalld import render_script
 from ftpfw.ruleset.iptables import render_save
 from ftpfw.ruleset.model import Family, RuleSet
 from ftpfw.ruleset.policy import Backend, Policy
 
 FORMATS = {"iptables": Family.IPV4, "ip6tables": Family.IPV6}
+FIREWALLD = "firewalld"
 FIREWALLS = ("legacy", "nft-compat")
 BACKENDS = [backend.value for backend in Backend if backend is not Backend.AUTO]
 UNRESOLVED = (
@@ -48,9 +50,9 @@ def rules() -> None:
 @click.option(
     "--format",
     "format_",
-    type=click.Choice(list(FORMATS)),
+    type=click.Choice([*FORMATS, FIREWALLD]),
     required=True,
-    help="What to write: both are iptables-save text, of IPv4 and of IPv6.",
+    help="What to write: iptables-save text of IPv4 or of IPv6, or a shell script for firewalld.",
 )
 @click.option(
     "--helper-backend",
@@ -67,8 +69,12 @@ def generate(policy: Path, format_: str, backend: str | None) -> None:
     wanted = open_policy(policy)
     chosen = Backend(backend) if backend else _offered(wanted)
     notes = [] if chosen else [UNRESOLVED]
-    ruleset = compile_policy(wanted, chosen or Backend.BORROWED, FORMATS[format_])
-    click.echo(render_save(ruleset, notes), nl=False)
+    resolved = chosen or Backend.BORROWED
+    if format_ == FIREWALLD:
+        text = render_script(wanted, resolved, notes)
+    else:
+        text = render_save(compile_policy(wanted, resolved, FORMATS[format_]), notes)
+    click.echo(text, nl=False)
 
 
 @rules.command("apply")

@@ -21,6 +21,9 @@ from .netns import require_program, run
 
 STARTS_WITHIN = 30.0
 
+FOREIGN_RULE = "ipv4 mangle PREROUTING 0 -s 198.51.100.1 -j DROP"
+"""The administrator's own, which stays as it is."""
+
 DEFAULTS = Path("/etc/firewalld/firewalld.conf")
 
 BUS = """\
@@ -142,6 +145,7 @@ def firewalld(
         _wait_until_running(here)
         for interface, zone in zones.items():
             here.command("--permanent", f"--zone={zone}", f"--add-interface={interface}")
+        here.command("--permanent", "--direct", "--add-rule", *FOREIGN_RULE.split())
         here.command("--reload")
         yield here
 

@@ -74,6 +74,11 @@ def versions(policy: Policy) -> tuple[int, ...]:
     return tuple(version for version in VERSIONS if version in found)
 
 
+def between_zones(reach: Reach) -> bool:
+    """Whether a policy of firewalld's that stands between zones accepts them."""
+    return bool(reach.enter and reach.leave) and not reach.published
+
+
 def inside_networks(policy: Policy, version: int) -> Iterator[Network]:
     """The clients' networks, and the servers that are in none of them."""
     networks = [one for one in policy.clients.allow if one.version == version]

@@ -6,8 +6,9 @@ it fails, the configuration is put back as it was and firewalld reads that.
 
 A reload forgets what stands in firewalld's runtime configuration alone, so the script
 refuses while there is any. It refuses, too, what would make its rules mean something else:
-zones that hold other interfaces, a zone that masquerades where nothing is to be translated,
-a host that does not forward.
+zones that hold other interfaces, a zone that masquerades where nothing is to be translated, a
+host that does not forward, and the backend of firewalld's that attaches no helper between
+zones (it asks for the outgoing interface in table raw's PREROUTING, where there is none).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ftpfw.ruleset.firewalld.objects import XmlFile
-from ftpfw.ruleset.firewalld.reach import versions
+from ftpfw.ruleset.firewalld.reach import between_zones, reaches, versions
 from ftpfw.ruleset.policy import Backend, Policy
 
 _HEAD = """\
@@ -95,8 +96,7 @@ require_nothing_to_forget() {
     done
 }
 
-LISTS="--list-all-zones --list-all-policies --direct_--get-all-rules
-    --direct_--get-all-passthroughs"
+LISTS="--list-all-zones --list-all-policies --direct_--get-all-rules"
 
 words() { echo "$1" | tr _ ' '; }
 
@@ -125,6 +125,7 @@ take_out() {
 }
 
 put_direct() {
+    [ -n "$(direct_lines)" ] || return 0
     [ -e "$config/direct.xml" ] || cat >"$config/direct.xml" <<'EOF'
 <?xml version="1.0" encoding="utf-8"?>
 <!-- made by ftpfw -->
@@ -161,7 +162,11 @@ put_back() {
         else
             rm -f "$config/direct.xml"
         fi
-        [ -z "$told" ] || make_live
+        if [ -n "$told" ] && ! make_live; then
+            rm -rf "$kept"
+            fail "the files are as they were, and firewalld fails with them, too" \\
+                "its log has the reason; then firewall-cmd --reload"
+        fi
     fi
     rm -rf "$kept"
     say "nothing has been changed" >&2
@@ -246,7 +251,7 @@ def render(
     head = _HEAD.format(backend=backend, notes="".join(f"# {note}\n" for note in notes))
     parts = (
         head.splitlines(),
-        _require_host(policy),
+        _require_host(policy, backend),
         _write_files(files),
         _direct_lines(direct),
         _TOOLS.splitlines(),
@@ -254,7 +259,7 @@ def render(
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _require_host(policy: Policy) -> Iterator[str]:
+def _require_host(policy: Policy, backend: Backend) -> Iterator[str]:
     gateway = policy.gateway
     yield ""
     yield "# The zones of the interfaces, and what this host must be like."
@@ -270,6 +275,11 @@ def _require_host(policy: Policy) -> Iterator[str]:
         yield '        case " $inside " in *" $zone "*) ;; *) inside="$inside $zone" ;; esac'
         yield "    done"
         yield from _require_forwarding(policy)
+    if backend is not Backend.NONE and any(between_zones(reach) for reach in reaches(policy)):
+        yield "    # firewalld's iptables backend attaches no helper between zones."
+        yield "    ! grep -q '^FirewallBackend *= *iptables' \"$config/firewalld.conf\" ||"
+        yield '        fail "FirewallBackend=iptables attaches no helper between zones" \\'
+        yield '            "FirewallBackend=nftables, in $config/firewalld.conf"'
     if gateway.inside and not (gateway.masquerade or gateway.snat_to):
         yield "    # The policy translates no client's address, and neither may the zone."
         yield '    ! firewall-cmd --quiet --zone="$outside" --query-masquerade ||'
@@ -304,6 +314,10 @@ def _direct_lines(lines: Sequence[str]) -> Iterator[str]:
     yield ""
     yield "# What firewalld has no words for, each rule under its sentence: lines of direct.xml."
     yield "direct_lines() {"
+    if not lines:
+        yield "    :"
+        yield "}"
+        return
     yield "    cat <<'EOF'"
     yield from lines
     yield "EOF"

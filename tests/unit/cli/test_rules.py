@@ -35,7 +35,6 @@ def test_a_family_without_clients_has_no_rules(policy: Path) -> None:
     "arguments",
     [
         ["generate", "POLICY", "--format", "nftables"],
-        ["generate", "POLICY", "--format", "firewalld"],
         ["generate", "POLICY", "--format", "pf"],
         ["generate", "POLICY", "--format", "iptables", "--helper-backend", "auto"],
         ["generate", "POLICY"],
@@ -65,7 +64,18 @@ def test_help_offers_nothing_that_is_refused(arguments: list[str]) -> None:
     shown = CliRunner().invoke(rules, arguments).stdout
     assert "legacy" in shown or "ip6tables" in shown
     assert "nftables" not in shown
-    assert "firewalld" not in shown
+
+
+def test_the_script_for_firewalld_says_that_auto_was_not_resolved(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, None)
+    policy.write_text(MINIMAL)
+    result = CliRunner().invoke(rules, ["generate", str(policy), "--format", "firewalld"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("#!/bin/sh\n")
+    assert '# The policy\'s backend = "auto" was not resolved' in result.stdout
+    assert 'module="nf_conntrack_sane"' in result.stdout
 
 
 def generate(policy: Path, text: str, *options: str) -> list[str]:
