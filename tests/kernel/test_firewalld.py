@@ -28,6 +28,7 @@ from .paths import (
     Town,
     active,
     build_town,
+    exchange,
     passive,
     require_alive,
     require_shut,
@@ -40,6 +41,7 @@ City = tuple[Town, Firewalld]
 
 GATEWAY = '[gateway]\ninside = ["in0"]\noutside = "out0"\n'
 MASQUERADE = GATEWAY + "masquerade = true\n"
+PASSIVE_PORTS = 'passive_ports = "50000-50001"\n'
 CLIENTS = '[clients]\nallow = ["10.77.1.0/24", "fd77:1::/64"]\n'
 
 pytestmark = pytest.mark.xdist_group("firewalld")
@@ -131,7 +133,7 @@ def every_transfer(client: str, server: str, to: str, at: Addresses, own: str) -
 @pytest.mark.parametrize("backend", [Backend.KERNEL, Backend.BORROWED])
 def test_nat_gateway_with_servers(town: Town, gate: Firewalld, backend: Backend) -> None:
     """Clients inside, on the gate and outside; servers outside, published and on the gate."""
-    servers = [published(at) + here(at) for at in BOTH]
+    servers = [published(at, PASSIVE_PORTS) + here(at) for at in BOTH]
     policy = MASQUERADE + CLIENTS + "this_host = true\n" + "".join(servers)
     with loaded(gate, policy, backend):
         for at in BOTH:
@@ -141,6 +143,8 @@ def test_nat_gateway_with_servers(town: Town, gate: Firewalld, backend: Backend)
             from_here(town, at)
             to_here(town, at)
             require_no_way_around(town, at)
+            if backend is Backend.BORROWED:
+                under_tls(town, at)
 
 
 def test_the_other_backend_of_firewalld_s(cities: Callable[[str], City]) -> None:
@@ -175,6 +179,17 @@ def to_here(town: Town, at: Addresses) -> None:
             passive(talk, verb)
 
 
+def under_tls(town: Town, at: Addresses) -> None:
+    """A passive port opens to the client whose control connection has turned to TLS."""
+    with inside(town.shop, lambda: listen(at.shop, 50000)) as listener:
+        require_shut(town.peer, at.public, 50000, listener)
+        with session(town.peer, town.shop, at.public, at=at.shop) as talk:
+            assert talk.say(b"AUTH TLS\r\n") == b"AUTH TLS\r\n"
+            assert talk.answer(b"234 Go on.\r\n") == b"234 Go on.\r\n"
+            exchange(town.peer, (at.public, 50000), listener)
+            require_shut(town.guest, at.public, 50000, listener)
+
+
 def require_no_way_around(town: Town, at: Addresses) -> None:
     """By its own address a published server is not reached."""
     run(town.guest, "ip", "route", "add", at.networks[0], "via", at.public)
@@ -183,21 +198,14 @@ def require_no_way_around(town: Town, at: Addresses) -> None:
     run(town.guest, "ip", "route", "delete", at.networks[0])
 
 
-def test_routed(town: Town, gate: Firewalld) -> None:
-    policy = GATEWAY + CLIENTS + "".join(f'[[server]]\naddress = "{at.shop}"\n' for at in BOTH)
-    with loaded(gate, policy, Backend.KERNEL):
-        for at in BOTH:
-            run(town.peer, "ip", "route", "add", at.networks[0], "via", at.public)
-            every_transfer(town.alice, town.peer, at.peer, at, at.peer)
-            every_transfer(town.peer, town.shop, at.shop, at, at.shop)
-            run(town.peer, "ip", "route", "delete", at.networks[0])
-
-
-def test_fixed_address_and_what_is_never_opened(town: Town, gate: Firewalld) -> None:
-    """Privileged ports, connections without their SYN, and for whoever claims to be inside."""
+def test_fixed_address_and_a_routed_server(town: Town, gate: Firewalld) -> None:
+    """And what is never opened: privileged ports, to connections without their SYN, to forgers."""
     run(town.gate, "ip", "address", "add", "192.0.2.7/24", "dev", "out0")
     policy = GATEWAY + 'snat_to = "192.0.2.7"\n[clients]\nallow = ["10.77.1.0/24"]\n'
+    policy += f'[[server]]\naddress = "{IPV6.shop}"\n'
+    run(town.peer, "ip", "route", "add", IPV6.networks[0], "via", IPV6.public)
     with loaded(gate, policy, Backend.KERNEL):
+        every_transfer(town.peer, town.shop, IPV6.shop, IPV6, IPV6.shop)
         with session(town.alice, town.peer, IPV4.peer) as talk:
             assert talk.seen == "192.0.2.7"
             active(talk, "PORT")
@@ -208,12 +216,12 @@ def test_fixed_address_and_what_is_never_opened(town: Town, gate: Firewalld) -> 
             before = gate.packets(rule)
             inside(host, partial(send_segment, IPV4.alice, IPV4.guest))
             assert gate.packets(rule) == before + 1
+    run(town.peer, "ip", "route", "delete", IPV6.networks[0])
     run(town.gate, "ip", "address", "delete", "192.0.2.7/24", "dev", "out0")
 
 
 def test_without_a_helper_passive_ports_are_open(town: Town, gate: Firewalld) -> None:
-    passive_ports = 'passive_ports = "50000-50001"\n'
-    policy = MASQUERADE + CLIENTS + "".join(published(at, passive_ports) for at in BOTH)
+    policy = MASQUERADE + CLIENTS + "".join(published(at, PASSIVE_PORTS) for at in BOTH)
     with loaded(gate, policy, Backend.NONE):
         for at in BOTH:
             for client in (town.peer, town.alice):
