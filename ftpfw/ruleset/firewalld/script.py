@@ -29,19 +29,28 @@ _HEAD = """\
 #
 # Good to know, since firewalld has no words for it:
 #
+{facts}set -eu
+
+# Another place only where firewalld runs with --system-config.
+config=${{FIREWALLD_CONFIG:-/etc/firewalld}}
+"""
+
+_HELPER_FACTS = """\
 # - firewalld accepts RELATED ahead of every policy, whichever helper is behind it. So what
 #   ftpfw's own rule sets say, that RELATED opens with ftpfw's helper only, does not hold here:
 #   any other helper that this firewalld attaches opens its connections as before.
 # - A service attaches its helper to connections between its zones, whatever their source.
 #   Those of other networks still pass only if another of your policies accepts them.
+"""
+
+_FACTS = """\
 # - What no policy accepts meets the target of its zone. Leave that at "default", "DROP" or
 #   "%%REJECT%%": with "ACCEPT" everything passes, FTP or not.
+"""
+
+_DIRECT_FACTS = """\
 # - The rules in direct.xml are firewalld's direct interface, which it calls deprecated. A
 #   reload takes them away for a moment.
-set -eu
-
-# Another place only where firewalld runs with --system-config.
-config=${{FIREWALLD_CONFIG:-/etc/firewalld}}
 """
 
 _TOOLS = """
@@ -248,7 +257,10 @@ def render(
     notes: Iterable[str],
 ) -> str:
     """The whole script; ``files`` and ``direct`` are what it puts in place."""
-    head = _HEAD.format(backend=backend, notes="".join(f"# {note}\n" for note in notes))
+    facts = (_HELPER_FACTS if backend is not Backend.NONE else "") + _FACTS
+    facts += _DIRECT_FACTS if direct else ""
+    said = "".join(f"# {note}\n" for note in notes)
+    head = _HEAD.format(backend=backend, notes=said, facts=facts)
     parts = (
         head.splitlines(),
         _require_host(policy, backend),
