@@ -26,13 +26,14 @@ from ftpfw.ruleset import apply as applier
 from ftpfw.ruleset.compile import compile_families, compile_policy
 from ftpfw.ruleset.drift import Drift
 from ftpfw.ruleset.explain import render_explanation
+from ftpfw.ruleset.firewalld import render_script
 from ftpfw.ruleset.iptables import render_save
 from ftpfw.ruleset.model import Family, RuleSet
 from ftpfw.ruleset.nftables import render_nftables
 from ftpfw.ruleset.policy import Backend, Policy
 
 FAMILIES = {"iptables": Family.IPV4, "ip6tables": Family.IPV6}
-FORMATS = (*FAMILIES, "nftables")
+FORMATS = (*FAMILIES, "nftables", "firewalld")
 BACKENDS = [backend.value for backend in Backend if backend is not Backend.AUTO]
 SHOWN = 40
 """Differences that a table names."""
@@ -54,7 +55,7 @@ def rules() -> None:
     "--format",
     "format_",
     type=click.Choice(FORMATS),
-    help="What to write: iptables-save text of IPv4 or of IPv6, or a file for nft -f.",
+    help="iptables-save text of IPv4 or of IPv6, a file for nft -f, or a script for firewalld.",
 )
 @click.option(
     "--explain",
@@ -84,6 +85,8 @@ def generate(policy: Path, format_: str | None, explain: bool, backend: str | No
 def _generated(policy: Policy, backend: Backend, format_: str | None, notes: list[str]) -> str:
     if format_ in FAMILIES:
         return render_save(compile_policy(policy, backend, FAMILIES[format_]), notes)
+    if format_ == "firewalld":
+        return render_script(policy, backend, notes)
     rulesets = compile_families(policy, backend)
     if format_ is None:
         return "".join(f"{note}\n\n" for note in notes) + render_explanation(rulesets)

@@ -81,6 +81,18 @@ def test_of_many_servers_few_are_told(policy: Path) -> None:
     assert len(shown.splitlines()) < 400
 
 
+def test_the_script_for_firewalld_says_that_auto_was_not_resolved(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, None)
+    policy.write_text(MINIMAL)
+    result = CliRunner().invoke(rules, ["generate", str(policy), "--format", "firewalld"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("#!/bin/sh\n")
+    assert '# The policy\'s backend = "auto" was not resolved' in result.stdout
+    assert 'module="nf_conntrack_sane"' in result.stdout
+
+
 def generate(policy: Path, text: str, *options: str) -> list[str]:
     policy.write_text(text)
     arguments = ["generate", str(policy), "--format", "iptables", *options]
