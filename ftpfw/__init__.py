@@ -1,8 +1,8 @@
 """FTP through NAT firewalls, from userspace.
 
 Core decides, shells act: ``ftp``, ``tcp``, ``conntrack``'s model and wire,
-``ruleset`` (but its appliers), ``helper.engine``, ``capture`` (but its reader) and the
-lab's topologies take bytes, time and randomness as arguments. What touches the kernel is
+``ruleset`` (but its appliers), ``server``, ``helper.engine``, ``capture`` (but its reader) and
+the lab's topologies take bytes, time and randomness as arguments. What touches the kernel is
 thin and is handed what it needs.
 """
 

@@ -6,6 +6,7 @@ The core raises them; only the command line prints them and picks the exit code.
     FtpfwError
       PeerError       an FTP peer sent something malformed or refused
       PolicyError     the user's policy file: file, line, mend           (exit 2)
+      ConfigError     a server's configuration: file, line, span, mend   (exit 2)
       HostError       this host lacks something: root, a program, a module
       KernelError     the kernel refused: what was attempted, errno, likely cause
 """
@@ -59,6 +60,40 @@ class PolicyError(FtpfwError):
     def __str__(self) -> str:
         where = self.file if self.line is None else f"{self.file}:{self.line}"
         return f"{where}: {super().__str__()}"
+
+
+class ConfigError(FtpfwError):
+    """A server's configuration is wrong, or cannot be obeyed.
+
+    ``line`` counts from 1; ``text`` is that line and ``span`` what of it is meant, in columns
+    from 0. Without them the file as a whole is meant.
+    """
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: str,
+        line: int | None = None,
+        text: str = "",
+        span: tuple[int, int] = (0, 0),
+        mend: str | None = None,
+    ) -> None:
+        super().__init__(what, mend=mend)
+        self.file = file
+        self.line = line
+        self.text = text
+        self.span = span
+
+    def __str__(self) -> str:
+        where = self.file if self.line is None else f"{self.file}:{self.line}"
+        start, end = self.span
+        shown = "".join(char if char.isprintable() else " " for char in self.text)
+        marked = f"\n    {shown}\n    {' ' * start}{'^' * (end - start)}" if start < end else ""
+        mend = f"\n  mend: {self.mend}" if self.mend else ""
+        return f"{where}: {self.what}{marked}{mend}"
 
 
 class HostError(FtpfwError):

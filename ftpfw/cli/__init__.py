@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "lab": "See FTP cross a firewall, in network namespaces of its own.",
     "load": "Load a gateway: rules, helper and inspector.",
     "rules": "Generate, apply, check and remove rule sets.",
+    "server": "Look at, judge, convert and make configurations of FTP servers.",
     "status": "Show what is loaded and what it does.",
     "unload": "Undo what load did.",
 }

@@ -11,10 +11,13 @@ from ftpfw.ftp.checks import TABLE
 from ftpfw.helper.commands import NoteKind
 from ftpfw.helper.metrics import FAMILIES
 from ftpfw.ruleset.policy_file import SECTIONS, read_policy
+from ftpfw.server import checks
+from ftpfw.server.audit import OTHERS
 
 DOCS = Path(__file__).parents[2] / "docs"
 POLICY = (DOCS / "policy.md").read_text()
 CHECKS = (DOCS / "checks.md").read_text()
+SERVERS = (DOCS / "servers.md").read_text()
 OBSERVING = (DOCS / "observing.md").read_text()
 
 
@@ -40,6 +43,17 @@ def test_the_checks_are_documented_as_they_are(update_golden: bool) -> None:
         (DOCS / "checks.md").write_text(wanted)
     else:
         assert wanted == CHECKS
+
+
+def test_the_findings_are_documented_as_they_are(update_golden: bool) -> None:
+    rows = [(one.id, one.severity, f"{one.what}: {one.why}") for one in checks.CHECKS]
+    rows += [(id_, one.severity, f"{one.what}: {one.why}") for id_, one in OTHERS.items()]
+    head, line, _ = SERVERS.partition("|---|---|---|\n")
+    wanted = head + line + "".join(f"| `{id_}` | {level} | {text} |\n" for id_, level, text in rows)
+    if update_golden:
+        (DOCS / "servers.md").write_text(wanted)
+    else:
+        assert wanted == SERVERS
 
 
 @pytest.mark.parametrize("name", [*(one.name for one in FAMILIES), "ftpfw_verdict_seconds"])

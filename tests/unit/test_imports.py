@@ -13,7 +13,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "ftpfw"
 
-LAYERS = ["errors", "ftp", "tcp", "conntrack", "ruleset", "helper", "capture", "lab", "cli"]
+LAYERS = [
+    "errors",
+    "ftp",
+    "tcp",
+    "conntrack",
+    "ruleset",
+    "server",
+    "helper",
+    "capture",
+    "lab",
+    "cli",
+]
 """Each may import those before it."""
 
 SHELLS = {

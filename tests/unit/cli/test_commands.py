@@ -155,5 +155,5 @@ def test_every_error_has_its_exit_code() -> None:
         return {kind}.union(*(family(child) for child in kind.__subclasses__()))
 
     codes = {kind.__name__: kind.exit_code for kind in family(FtpfwError)}
-    assert codes.pop("PolicyError") == 2
+    assert codes.pop("PolicyError") == codes.pop("ConfigError") == 2
     assert set(codes.values()) == {1}

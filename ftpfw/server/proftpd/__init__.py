@@ -1,0 +1,1 @@
+"""ProFTPD: its table of directives, and proftpd.conf to settings and back."""

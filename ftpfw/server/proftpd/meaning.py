@@ -1,0 +1,560 @@
+"""What a tree of contexts means: the main server and its first ``<Anonymous>``.
+
+A directive of a context goes before one of the context around it, the server's before those of
+``<Global>``. ``ALWAYS`` is what the daemon does whatever its file says.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from itertools import pairwise
+from typing import Any
+
+from ftpfw.server.proftpd.grammar import Context, Directive, wrong
+from ftpfw.server.proftpd.limits import Outcome, judge, limits_of, names
+from ftpfw.server.settings import (
+    VERBS,
+    Audience,
+    DotFiles,
+    Family,
+    Host,
+    Names,
+    Path,
+    Start,
+    Syntax,
+    TlsLevel,
+)
+
+DOT_FILES = r"(^|/)\.[^/]*$"
+"""The pattern for names that begin with a dot, as a PathDenyFilter."""
+
+ALWAYS: Mapping[Path, Any] = {
+    "active.source_port": None,
+    "active.privileged": False,
+    "anonymous.ask_password": True,
+    "anonymous.refused_passwords": None,
+    "anonymous.world_readable_only": False,
+    "anonymous.drop_box.owner_mode": None,
+    "users.writable_root": True,
+    "users.user_list": None,
+    "users.user_list_allows": False,
+    "users.lowest_uid": None,
+    "files.denied": None,
+    "files.allowed_downloads": None,
+    "files.unlisted": None,
+    "files.base_mode": 0o666,
+    "files.rename_uploads": False,
+    "limits.quota_files": None,
+    "limits.quota_bytes": None,
+    "limits.full_disk": None,
+    "limits.load": None,
+    "timeouts.accept": None,
+    "timeouts.connect": None,
+    "login.failure_delay": 0,
+    "login.success_delay": 0,
+    "logs.transfer_format": "xferlog",
+    "commands.allowed": None,
+}
+
+VERB_OF = {
+    "list": "LIST",
+    "download": "RETR",
+    "upload": "STOR",
+    "append": "APPE",
+    "delete": "DELE",
+    "rename": "RNFR",
+    "make_directory": "MKD",
+    "remove_directory": "RMD",
+    "chmod": "SITE_CHMOD",
+    "touch": "MFMT",
+}
+"""Right → the command that stands for it."""
+
+_MORE = {
+    "list": (*VERBS["list"], "MDTM"),
+    "download": (*VERBS["download"], "SIZE"),
+    "chmod": ("SITE_CHMOD", "SITE_CHGRP"),
+    "touch": ("MFMT", "MFF"),
+}
+LIMITED: Mapping[str, tuple[str, ...]] = {
+    right: _MORE.get(right) or VERBS[right] for right in VERB_OF
+}
+"""Right → the commands that a limit names for it."""
+
+WRITING = tuple(right for right in VERB_OF if right not in {"list", "download"})
+
+BY_ITSELF = ("pam", "unix")
+"""Where accounts are if no AuthOrder says so."""
+
+SOURCES = {"mod_auth_pam.c": "pam", "mod_auth_unix.c": "unix"}
+
+_TRUE = {"on", "yes", "true", "1"}
+_FALSE = {"off", "no", "false", "0"}
+_UNITS = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
+_SPANS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hr": 3600}
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A file's main server, with what is set for all, and its anonymous sessions."""
+
+    server: tuple[Context, ...]
+    anonymous: Context | None
+
+    @classmethod
+    def of(cls, tree: Context) -> Site:
+        """The one that a tree describes."""
+        server = (tree, *reversed(tree.inner("Global")))
+        found = [one for context in server for one in context.inner("Anonymous")]
+        return cls(server, found[0] if found else None)
+
+    @property
+    def guests(self) -> tuple[Context, ...]:
+        """The contexts of an anonymous session, the innermost first."""
+        return self.server if self.anonymous is None else (self.anonymous, *self.server)
+
+
+def find(name: str, contexts: Sequence[Context]) -> Directive | None:
+    """The directive that counts, from the innermost context on."""
+    return next((line for one in contexts if (line := one.last(name))), None)
+
+
+def boolean(line: Directive | None, default: bool) -> bool:
+    """On or off."""
+    if line is None:
+        return default
+    word = line.arguments[0].lower() if line.arguments else ""
+    if word not in _TRUE | _FALSE:
+        raise wrong(line, f"{word!r} is neither on nor off", "on")
+    return word in _TRUE
+
+
+def number(
+    line: Directive | None, default: int | None, *, lowest: int = 0, highest: int = 2**31
+) -> int | None:
+    """A number; ``none`` is None."""
+    if line is None:
+        return default
+    word = line.arguments[0] if line.arguments else ""
+    if word.lower() == "none":
+        return None
+    if not re.fullmatch(r"[0-9]{1,10}", word, re.ASCII) or not lowest <= int(word) <= highest:
+        what = f"{word!r} is no number from {lowest} to {highest}"
+        raise wrong(line, what, str(max(lowest, 10)))
+    return int(word)
+
+
+def text(line: Directive | None, default: str | None = None) -> str | None:
+    """The first argument; ``none`` is None."""
+    if line is None:
+        return default
+    if not line.arguments:
+        raise wrong(line, "it has no argument", "VALUE")
+    return None if line.arguments[0].lower() == "none" else line.arguments[0]
+
+
+def seconds(line: Directive | None, default: int) -> int | None:
+    """A time, as in 60, 5m or 1h; 0 is None."""
+    word = line.arguments[0].lower() if line and line.arguments else str(default)
+    match = re.fullmatch(r"([0-9]{1,9})([a-z]*)", word, re.ASCII)
+    if not match or match[2] not in _SPANS:
+        assert line
+        raise wrong(line, f"{word!r} is no time", "300")
+    return int(match[1]) * _SPANS[match[2]] or None
+
+
+def settings_of(site: Site) -> dict[Path, Any]:
+    """Every setting that a file says. ConfigError for an argument that means nothing."""
+    return {
+        **ALWAYS,
+        **_server(site),
+        **_data(site),
+        **_anonymous(site),
+        **_users(site),
+        **_rights(site),
+        **_files(site),
+        **_limits(site),
+        **_timeouts(site),
+        **_tls(site),
+        **_logs(site),
+    }
+
+
+def parse_host(word: str) -> Host:
+    """An address, or else a name."""
+    try:
+        return ip_address(word)
+    except ValueError:
+        return word
+
+
+def _server(site: Site) -> dict[Path, Any]:
+    kind = find("ServerType", site.server)
+    inetd = kind is not None and text(kind) == "inetd"
+    if kind and text(kind) not in {"inetd", "standalone"}:
+        raise wrong(kind, f"{text(kind)!r} is no type", "standalone")
+    addresses = find("DefaultAddress", site.server)
+    tight = boolean(find("SocketBindTight", site.server), False)
+    port = number(find("Port", site.server), 21, highest=65535)
+    both = boolean(find("UseIPv6", site.server), True)
+    return {
+        "listen.start": Start.INETD if inetd else Start.STANDALONE,
+        "listen.family": Family.BOTH if both else Family.IPV4,
+        "listen.addresses": tuple(parse_host(one) for one in addresses.arguments)
+        if addresses and tight
+        else (),
+        "listen.port": port,
+        "messages.banner": _banner(find("ServerIdent", site.server)),
+        "messages.banner_file": text(find("DisplayConnect", site.server)),
+        "messages.login_file": text(find("DisplayLogin", site.guests)),
+        "messages.goodbye_file": text(find("DisplayQuit", site.guests)),
+        "messages.directory_file": text(find("DisplayChdir", site.guests)),
+        "process.user": text(find("User", site.server)),
+        "process.group": text(find("Group", site.server)),
+        "process.pid_file": text(find("PidFile", site.server), "/run/proftpd.pid"),
+    }
+
+
+def _banner(line: Directive | None) -> str | None:
+    """The text of the greeting; empty where it is switched off."""
+    if not boolean(line, True):
+        return ""
+    return line.arguments[1] if line and len(line.arguments) > 1 else None
+
+
+def _data(site: Site) -> dict[Path, Any]:
+    ports = find("PassivePorts", site.server)
+    announced = text(find("MasqueradeAddress", site.server))
+    users = _foreign(find("AllowForeignAddress", site.server))
+    anybody = _foreign(find("AllowForeignAddress", site.guests))
+    unsaid = find("AllowForeignAddress", site.guests) is None
+    audience = Audience.USERS if users else Audience.NOBODY
+    if anybody:
+        audience = Audience.EVERYBODY
+    contexts = site.guests
+    return {
+        "passive.enabled": judge("PASV", contexts) is not Outcome.NONE,
+        "passive.ports": _ports(ports) if ports else None,
+        "passive.announced": parse_host(announced) if announced else None,
+        "passive.foreign": Audience.EVERYBODY if unsaid else audience,
+        "active.enabled": judge("PORT", contexts) is not Outcome.NONE,
+        "active.foreign": audience,
+    }
+
+
+def _foreign(line: Directive | None) -> bool:
+    """Whether any data may be foreign: a class of addresses counts as some."""
+    if line is None:
+        return False
+    word = line.arguments[0].lower() if line.arguments else ""
+    return word not in _FALSE
+
+
+def _ports(line: Directive) -> range:
+    if len(line.arguments) != 2 or not all(
+        re.fullmatch("[0-9]{1,5}", a, re.ASCII) for a in line.arguments
+    ):
+        raise wrong(line, "it takes two ports", "50000 50100")
+    first, last = map(int, line.arguments)
+    if not 1024 <= first < last <= 65535:
+        what = f"{first} to {last} is no range of ports from 1024 to 65535"
+        raise wrong(line, what, "50000 50100")
+    return range(first, last + 1)
+
+
+def _anonymous(site: Site) -> dict[Path, Any]:
+    context = site.anonymous
+    user = text(find("User", (context,))) if context else None
+    user = user or "ftp"
+    root = context.arguments[0] if context else f"~{user}"
+    aliases = [
+        line.arguments[0]
+        for one in site.guests
+        for line in one.directives
+        if line.name == "UserAlias" and len(line.arguments) == 2 and line.arguments[1] == user
+    ]
+    alias_alone = boolean(find("AuthAliasOnly", site.guests), False)
+    allowed = context is not None and judge("LOGIN", site.guests) is not Outcome.NONE
+    by_name = {alias for alias in aliases if alias != "*"} | (
+        {user} - {user} if alias_alone else {user}
+    )
+    return {
+        "anonymous.enabled": allowed,
+        "anonymous.names": tuple(sorted(by_name)),
+        "anonymous.any_name": "*" in aliases,
+        "anonymous.user": user,
+        "anonymous.root": None if root == f"~{user}" else root,
+    }
+
+
+def _users(site: Site) -> dict[Path, Any]:
+    root = find("DefaultRoot", site.server)
+    where = text(root)
+    groups = " ".join(root.arguments[1:]) if root else ""
+    return {
+        "users.enabled": judge("LOGIN", site.server) is not Outcome.NONE,
+        "users.sources": _sources(site),
+        "users.root": None if where == "~" else where,
+        "users.jailed": where is not None,
+        "users.jail_exceptions": f"groups {groups}" if groups else None,
+        "users.denied_list": boolean(find("UseFtpUsers", site.server), True),
+        "users.root_login": boolean(find("RootLogin", site.server), False),
+        "users.valid_shell": boolean(find("RequireValidShell", site.server), True),
+    }
+
+
+def _sources(site: Site) -> tuple[str, ...]:
+    file = text(find("AuthUserFile", site.server))
+    order = find("AuthOrder", site.server)
+    mine = f"file:{file}"
+    if order is None:
+        return (mine, *BY_ITSELF) if file else BY_ITSELF
+    modules = [module.rstrip("*") for module in order.arguments]
+    known = {**SOURCES, "mod_auth_file.c": mine}
+    return tuple(known.get(one, one) for one in modules if file or one != "mod_auth_file.c")
+
+
+def upload_directories(site: Site) -> list[Context]:
+    """Directories of anonymous sessions to which files can be stored."""
+    if site.anonymous is None:
+        return []
+    below = site.anonymous.inner("Directory")
+    return [
+        one
+        for one in below
+        if judge("STOR", (one, *site.guests)) is not Outcome.NONE and one.inner("Limit")
+    ]
+
+
+def _rights(site: Site) -> dict[Path, Any]:
+    said: dict[Path, Any] = {}
+    for right, allowed in _may(site.server):
+        said[f"users.rights.{right}"] = allowed
+    boxes = [(box, *site.guests) for box in upload_directories(site)]
+    outside = dict(_may(site.guests))
+    apart = bool(boxes) and not outside["upload"]
+    inside = [dict(_may(contexts)) for contexts in boxes] if apart else [outside]
+    for right in outside:
+        where = inside if right not in {"list", "download"} else [outside]
+        said[f"anonymous.rights.{right}"] = any(may[right] for may in where)
+    roots = [box[0].arguments[0] for box in boxes] if apart else []
+    said["anonymous.drop_box.directories"] = tuple(_place(site, path) for path in roots)
+    said["anonymous.drop_box.readable"] = any(may["download"] for may in inside)
+    said["anonymous.drop_box.listed"] = any(may["list"] for may in inside)
+    return said | {"commands.denied": _denied(site)}
+
+
+def _place(site: Site, path: str) -> str:
+    """A directory as it is named outside of the jail, without ``/*``."""
+    plain = path.removesuffix("/*").rstrip("/") or "/"
+    if plain.startswith(("/", "~")) or site.anonymous is None:
+        return plain
+    return f"{site.anonymous.arguments[0].rstrip('/')}/{plain}"
+
+
+def _may(contexts: Sequence[Context]) -> Iterator[tuple[str, bool]]:
+    """Every right, as contexts give it."""
+    allowed = {right: judge(verb, contexts) is not Outcome.NONE for right, verb in VERB_OF.items()}
+    over = boolean(find("AllowOverwrite", contexts), False)
+    resume = boolean(find("AllowStoreRestart", contexts), True)
+    yield from (
+        allowed
+        | {
+            "overwrite": allowed["upload"] and over,
+            "append": allowed["append"] and over,
+            "resume": allowed["upload"] and over and resume,
+            "rename": allowed["rename"] and judge("RNTO", contexts) is not Outcome.NONE,
+        }
+    ).items()
+
+
+_HANDLED = {
+    *(verb for verbs in LIMITED.values() for verb in verbs),
+    *("LOGIN", "PASV", "EPSV", "PORT", "EPRT", "ALL", "READ", "WRITE", "DIRS"),
+}
+"""What a limit may name without that it is one of the denied verbs."""
+
+
+def _denied(site: Site) -> tuple[str, ...]:
+    """Verbs that a limit names and nobody may use, unless they go with a right that is denied."""
+    every = [site.server] if site.anonymous is None else [site.server, site.guests]
+
+    def is_denied(verb: str) -> bool:
+        return all(judge(verb, contexts) is Outcome.NONE for contexts in every)
+
+    named = {verb for limit in limits_of(site.guests) for verb in names(limit)}
+    alone = {verb for verb in named - _HANDLED if re.fullmatch("[A-Z]+", verb)}
+    for right, verbs in LIMITED.items():
+        if not is_denied(VERB_OF[right]):
+            alone |= named & {verb for verb in verbs[1:] if "_" not in verb}
+    return tuple(sorted(verb for verb in alone if is_denied(verb)))
+
+
+def _files(site: Site) -> dict[Path, Any]:
+    guest, server = (find("PathDenyFilter", one) for one in (site.guests, site.server))
+    denied = text(guest)
+    said = {}
+    for who, contexts in (("anonymous", site.guests), ("users", site.server)):
+        files, directories = _umask(find("Umask", contexts))
+        said[f"{who}.file_umask"] = files
+        said[f"{who}.directory_umask"] = directories
+    hidden = find("HiddenStores", site.guests)
+    hides = hidden is not None and text(hidden, "off") not in {*_FALSE, None}
+    owner = next(
+        (
+            text(line)
+            for contexts in ((*upload_directories(site), *site.guests),)
+            if (line := find("UserOwner", contexts))
+        ),
+        None,
+    )
+    passwd = boolean(find("PersistentPasswd", site.server), False)
+    return {
+        **said,
+        "anonymous.drop_box.owner": owner if passwd else None,
+        "anonymous.dot_files": _dots(denied),
+        "users.dot_files": _dots(text(server)),
+        "files.denied_uploads": Names(denied, Syntax.REGEX)
+        if denied and denied != DOT_FILES
+        else None,
+        "files.allowed_uploads": _regex(text(find("PathAllowFilter", site.guests))),
+        "files.hidden_until_complete": hides,
+        "files.keep_partial": not hides
+        and not boolean(find("DeleteAbortedStores", site.guests), False),
+    }
+
+
+def _dots(pattern: str | None) -> DotFiles:
+    return DotFiles.READ_ONLY if pattern == DOT_FILES else DotFiles.FREE
+
+
+def _regex(pattern: str | None) -> Names | None:
+    return Names(pattern, Syntax.REGEX) if pattern else None
+
+
+def _umask(line: Directive | None) -> tuple[int, int]:
+    masks = line.arguments if line else ("022",)
+    if not masks or not all(re.fullmatch("[0-7]{1,4}", mask) for mask in masks):
+        assert line
+        raise wrong(line, f"{' '.join(masks)!r} is no umask", "0177 0077")
+    return int(masks[0], 8), int(masks[-1], 8)
+
+
+def _limits(site: Site) -> dict[Path, Any]:
+    said = {}
+    for who, contexts in (("anonymous", site.guests), ("user", site.server)):
+        for way, verbs in (("upload", {"STOR", "APPE", "STOU"}), ("download", {"RETR"})):
+            said[f"limits.{who}_{way}_rate"] = _rate(verbs, contexts)
+    mine = find("MaxClients", (site.anonymous,)) if site.anonymous else None
+    return {
+        **said,
+        "limits.clients": _least(site, "MaxClients", "MaxInstances"),
+        "limits.clients_per_address": _least(site, "MaxClientsPerHost", "MaxConnectionsPerHost"),
+        "limits.clients_per_user": number(find("MaxClientsPerUser", site.server), None, lowest=1),
+        "limits.anonymous_clients": number(mine, None, lowest=1),
+        "limits.upload_bytes": _size(find("MaxStoreFileSize", site.guests)),
+    }
+
+
+def _least(site: Site, *directives: str) -> int | None:
+    numbers = [number(find(name, site.server), None, lowest=1) for name in directives]
+    return min((one for one in numbers if one is not None), default=None)
+
+
+def _rate(verbs: set[str], contexts: Sequence[Context]) -> int | None:
+    """Bytes a second for one of some verbs."""
+    for context in contexts:
+        for line in reversed(context.directives):
+            if line.name == "TransferRate" and verbs & {*line.arguments[0].upper().split(",")}:
+                word = line.arguments[1].partition(":")[0] if len(line.arguments) > 1 else ""
+                if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", word, re.ASCII):
+                    raise wrong(line, f"{word!r} is no rate in KiB", "RETR 100")
+                return int(float(word) * 1024) or None
+    return None
+
+
+def _size(line: Directive | None) -> int | None:
+    if line is None or line.arguments[:1] == ("*",):
+        return None
+    if (
+        len(line.arguments) < 2
+        or line.arguments[1].lower() not in _UNITS
+        or not line.arguments[0].isdecimal()
+    ):
+        raise wrong(line, "it takes a number and a unit", "500 Mb")
+    return int(line.arguments[0]) * _UNITS[line.arguments[1].lower()]
+
+
+def _timeouts(site: Site) -> dict[Path, Any]:
+    return {
+        "timeouts.idle": seconds(find("TimeoutIdle", site.server), 600),
+        "timeouts.login": seconds(find("TimeoutLogin", site.server), 300),
+        "timeouts.no_transfer": seconds(find("TimeoutNoTransfer", site.server), 300),
+        "timeouts.stalled": seconds(find("TimeoutStalled", site.server), 3600),
+        "timeouts.session": seconds(find("TimeoutSession", site.guests), 0),
+        "login.failures": number(find("MaxLoginAttempts", site.server), 3),
+    }
+
+
+def _tls(site: Site) -> dict[Path, Any]:
+    on = boolean(find("TLSEngine", site.server), False)
+    line = find("TLSOptions", site.server)
+    options = {word.lower() for word in line.arguments} if line else set()
+    protocol = find("TLSProtocol", site.server)
+    versions = protocol.arguments if protocol else ()
+    verify = find("TLSVerifyClient", site.server)
+    return {
+        "tls.anonymous": _level(on, find("TLSRequired", site.guests)),
+        "tls.users": _level(on, find("TLSRequired", site.server)),
+        "tls.implicit": on and "useimplicitssl" in options,
+        "tls.certificate": text(find("TLSRSACertificateFile", site.server)),
+        "tls.key": text(find("TLSRSACertificateKeyFile", site.server)),
+        "tls.ciphers": text(find("TLSCipherSuite", site.server)),
+        "tls.session_reuse": "nosessionreuserequired" not in options,
+        "tls.client_certificate": boolean(verify, False) if text(verify) != "optional" else False,
+        "tls.authorities": text(find("TLSCACertificateFile", site.server)),
+        "tls.obsolete": tuple(v for v in versions if v in {"SSLv3", "TLSv1", "TLSv1.1"}),
+    }
+
+
+def _level(on: bool, line: Directive | None) -> TlsLevel:
+    if not on:
+        return TlsLevel.OFF
+    word = (text(line) or "off").lower()
+    if word in _TRUE or word in {"ctrl+data", "auth+data"}:
+        return TlsLevel.DATA
+    return TlsLevel.CONTROL if word in {"ctrl", "auth"} else TlsLevel.OPTIONAL
+
+
+def _logs(site: Site) -> dict[Path, Any]:
+    system = find("SystemLog", site.server)
+    syslog = (text(find("SyslogFacility", site.server), "daemon") or "daemon").lower()
+    fakes = (boolean(find(name, site.guests), False) for name in ("DirFakeUser", "DirFakeGroup"))
+    line = find("ListOptions", site.guests)
+    options = line.arguments if line else ()
+    bounds = dict(pairwise(options))
+    return {
+        "logs.transfers": text(find("TransferLog", site.guests), "/var/log/xferlog"),
+        "logs.daemon": text(system),
+        "logs.syslog": syslog if system is None else None,
+        "logs.commands": text(find("ExtendedLog", site.guests)) is not None,
+        "logs.wtmp": boolean(find("WtmpLog", site.guests), True),
+        "logs.resolve": boolean(find("UseReverseDNS", site.server), True),
+        "listing.hide_ids": all(fakes),
+        "listing.depth": _bound(line, bounds.get("maxdepth")),
+        "listing.entries": _bound(line, bounds.get("maxfiles")),
+        "listing.dot_files": bool(options) and options[0].startswith("-") and "a" in options[0],
+        "listing.local_time": not boolean(find("TimesGMT", site.server), True),
+    }
+
+
+def _bound(line: Directive | None, word: str | None) -> int | None:
+    if word is None:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", word, re.ASCII):
+        assert line
+        raise wrong(line, f"{word!r} is no number from 1 on", '"-l" maxdepth 3 maxfiles 2000')
+    return int(word)

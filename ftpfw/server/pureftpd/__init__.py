@@ -1,0 +1,1 @@
+"""Pure-FTPd: its table of options, and its three syntaxes to settings and back."""

@@ -1,0 +1,1 @@
+"""vsftpd: its table of options, and vsftpd.conf(5) to settings and back."""

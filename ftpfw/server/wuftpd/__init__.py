@@ -1,0 +1,1 @@
+"""wu-ftpd: read alone, to move away from it."""

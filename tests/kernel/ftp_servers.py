@@ -1,0 +1,163 @@
+"""Real FTP daemons, set up by the commands of a recipe in a /etc, /srv and /run of their own.
+
+``ip netns exec`` gives a mount namespace, so what is mounted there is seen nowhere else; the
+daemon runs in a PID namespace, whose init takes everything in it along when it is killed. Pure-FTPd
+and ProFTPD conflict with vsftpd as packages: tools/setup unpacks them into the virtual
+environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from ftpfw.server.options import Form
+from ftpfw.server.recipes import FILES, Recipe
+
+from .netns import inside
+
+DAEMONS = Path(sys.prefix) / "daemons"
+PROGRAMS = {
+    Form.VSFTPD: "vsftpd",
+    Form.PURE_CONF: "pure-ftpd",
+    Form.PURE_ARGS: "pure-ftpd",
+    Form.PROFTPD: "proftpd",
+}
+PORT = 21
+PASSWORD = "secret"
+STUBS = {
+    # The daemon is started by us, and packages are what they are; nobody is there to type.
+    **dict.fromkeys(("systemctl", "apt-get", "proftpd", "pure-ftpd"), "exit 0"),
+    "passwd": f'echo "$1:{PASSWORD}" | chpasswd',
+}
+PATIENCE = 10.0
+
+# The daemon is started by a shell that stays: it is init in there, and reaps what it left behind.
+SCRIPT = """
+set -e
+for directory in etc srv run var/log; do mount --bind "$0/$directory" "/$directory"; done
+export PATH="$0/stubs:$PATH"
+sh -e "$0/setup.sh" > "$0/setup.log" 2>&1 </dev/null
+"$@"; exit $?
+"""
+
+
+def program(name: str) -> str:
+    """The path of a daemon; skips where it is not there."""
+    unpacked = DAEMONS / "usr" / "sbin" / name
+    found = str(unpacked) if unpacked.exists() else shutil.which(name)
+    if found is None:
+        pytest.skip(f"needs the daemon {name}, which tools/setup unpacks")
+    return found
+
+
+INETD = """
+import socket, subprocess, sys
+listener = socket.create_server(("127.0.0.1", 21))
+while True:
+    connection, _ = listener.accept()
+    with connection:
+        subprocess.Popen(sys.argv[1:], stdin=connection, stdout=connection, stderr=connection)
+"""
+"""What inetd does for one service: a process for each connection, on its descriptors."""
+
+
+@contextmanager
+def serving(
+    namespace: str, form: Form, recipe: Recipe, directory: Path, *, by_inetd: bool = False
+) -> Iterator[Path]:
+    """Set the server up and run it; its /srv when this yields. It ends with everything of it."""
+    _prepare(form, recipe, directory)
+    command = _command(form, recipe)
+    if by_inetd:
+        command = [sys.executable, "-c", INETD, *_by_inetd(form, command)]
+    argv = ["ip", "netns", "exec", namespace, "unshare", "--pid", "--fork", "--kill-child"]
+    with (directory / "output").open("w+b") as output:
+        process = subprocess.Popen(  # vsftpd complains on descriptor 0
+            [*argv, "sh", "-c", SCRIPT, str(directory), *command],
+            stdin=output,
+            stdout=output,
+            stderr=output,
+        )
+        try:
+            _await_ready(namespace, process, directory)
+            yield directory / "srv"
+        finally:
+            _end(process)
+
+
+def _prepare(form: Form, recipe: Recipe, directory: Path) -> None:
+    shutil.copytree("/etc", directory / "etc", symlinks=True)
+    for path in ("srv", "run/vsftpd/empty", "var/log", "stubs", "etc/proftpd", "etc/pure-ftpd"):
+        (directory / path).mkdir(parents=True, exist_ok=True)
+    for there in (directory, *directory.iterdir()):  # clients run as users that own nothing here
+        there.chmod(0o755)
+    (directory / "setup.sh").write_text(recipe.commands)
+    for name, body in STUBS.items():
+        stub = directory / "stubs" / name
+        stub.write_text(f"#!/bin/sh\n{body}\n")
+        stub.chmod(0o755)
+    for service in (DAEMONS / "etc" / "pam.d").glob("*"):
+        shutil.copy(service, directory / "etc" / "pam.d")
+    if form in FILES:
+        text = f"ModulePath {DAEMONS}/usr/lib/proftpd\n" if form is Form.PROFTPD else ""
+        (directory / FILES[form].removeprefix("/")).write_text(text + recipe.configuration)
+
+
+def _command(form: Form, recipe: Recipe) -> list[str]:
+    path = program(PROGRAMS[form])
+    match form:
+        case Form.PROFTPD:
+            return [path, "-n", "-c", FILES[form]]
+        case Form.PURE_ARGS:
+            return [path, *recipe.configuration.split()[1:]]
+        case _:
+            return [path, FILES[form]]
+
+
+def _by_inetd(form: Form, command: list[str]) -> list[str]:
+    """The same without what runs it in the foreground."""
+    return [word for word in command if word != "-n"] if form is Form.PROFTPD else command
+
+
+def _await_ready(namespace: str, process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Connect until the server answers; its early end is a failure with its own words."""
+
+    def banner() -> bytes:
+        with socket.create_connection(("127.0.0.1", PORT), timeout=PATIENCE) as connection:
+            return connection.recv(64)
+
+    while process.poll() is None:
+        with suppress(ConnectionRefusedError):
+            assert inside(namespace, banner).startswith(b"220")
+            return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.02)
+    logs = [(directory / name) for name in ("setup.log", "output")]
+    pytest.fail("\n".join(log.read_text(errors="replace") for log in logs if log.exists()))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill the init of the PID namespace; ip netns exec has become unshare, its parent."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    try:
+        (init,) = children.read_text(encoding="ascii").split()
+        os.kill(int(init), signal.SIGKILL)
+    except (OSError, ValueError):  # it has ended already
+        process.kill()
+    process.wait()
+
+
+def mode(path: Path) -> int:
+    """A file's permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
