@@ -11,10 +11,10 @@ STAMP   := $(VENV)/.complete-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab bench test check unit kernel fuzz proof format setup clean
+.PHONY: help lab bench test check unit kernel vm-test vm-test-short fuzz proof format setup clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and with ours
 	$(SUDO) $(BIN)/ftpfw lab run nat-gateway
@@ -30,6 +30,16 @@ unit: setup ## The tests that need neither root nor the kernel
 # Most of a kernel test is waiting, and each has namespaces of its own.
 kernel: setup ## The tests as root, in network namespaces
 	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) --dist loadgroup tests/kernel
+
+# The kernel and all that boots it; whoever needs it sets it up.
+VM := .vm
+
+vm-test: setup $(VM)/initrd ## The kernel tests on Debian's kernel, in qemu (TESTS=…, OPTIONS='-k …')
+	$(SUDO) nice $(BIN)/python tools/vm/run.py $(VM) -- \
+	  $(BIN)/pytest -p no:cacheprovider $(OPTIONS) $(or $(TESTS),tests/kernel)
+
+$(VM)/initrd: tools/vm/setup tools/vm/init
+	tools/vm/setup $(VM)
 
 fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
@@ -53,5 +63,5 @@ setup: $(STAMP) ## System packages and the virtual environment
 $(STAMP): tools/setup pyproject.toml
 	PYTHON=$(PYTHON) tools/setup $(VENV)
 
-clean: ## Remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove the virtual environment, the kernel of vm-test and caches
+	rm -rf $(VENV) $(VM) .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,7 +21,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -82,21 +82,19 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> int:
     scratch = Path(stack.enter_context(TemporaryDirectory(prefix="ftpfw-vm-")))
     (scratch / "command").write_text(script(arguments.command))
     share = scratch / "share"
-    stack.enter_context(files_server(share))
-    console, console_end = stack.enter_context(pipe())
-    status, status_end = stack.enter_context(pipe())
+    ports = {name: stack.enter_context(pipe()) for name in ("output", "status", "console")}
+    ends = {name: end for name, (_, end) in ports.items()}
+    stack.enter_context(files_server(share, complaints=ends["console"]))
     command = [
-        *qemu(arguments.cpus, arguments.memory, share),
+        *qemu(arguments.cpus, arguments.memory, share, ends),
         *("-kernel", f"{tree}/kernel/boot/vmlinuz-{version}", "-initrd", f"{tree}/initrd"),
         *("-append", kernel_line(scratch, f"{tree}/kernel/lib/modules/{version}")),
-        *("-chardev", f"file,id=console,path=/proc/self/fd/{console_end}"),
-        *("-chardev", f"file,id=status,path=/proc/self/fd/{status_end}"),
     ]
     say(f"booting Linux {version} ({arguments.cpus} processors, {arguments.memory} MiB) ...")
-    guest = stack.enter_context(started(command, pass_fds=(console_end, status_end)))
-    os.close(console_end)
-    os.close(status_end)
-    return Watch(guest, console, status).until_it_ends()
+    stack.enter_context(started(command, pass_fds=ends.values()))
+    for end in ends.values():
+        os.close(end)
+    return Watch(**{name: reader for name, (reader, _) in ports.items()}).until_it_ends()
 
 
 def kernel_version(tree: Path) -> str:
@@ -143,7 +141,8 @@ def kernel_line(scratch: Path, modules: str) -> str:
     )
 
 
-def qemu(cpus: int, memory: int, share: Path) -> list[str]:
+def qemu(cpus: int, memory: int, share: Path, ports: dict[str, int]) -> list[str]:
+    files = (f"file,id={name},path=/proc/self/fd/{end}" for name, end in ports.items())
     return [
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
         *("-smp", str(cpus), "-m", str(memory)),
@@ -155,14 +154,14 @@ def qemu(cpus: int, memory: int, share: Path) -> list[str]:
         *("-chardev", f"socket,id=host,path={share}"),
         *("-device", "vhost-user-fs-pci,chardev=host,tag=host"),
         *("-device", "virtio-serial-pci"),
-        *("-chardev", "stdio,id=output,signal=off"),
         *("-device", "virtserialport,chardev=output,name=output"),
         *("-device", "virtserialport,chardev=status,name=status"),
+        *(word for file in files for word in ("-chardev", file)),
     ]
 
 
 @contextmanager
-def files_server(share: Path) -> Iterator[None]:
+def files_server(share: Path, complaints: int) -> Iterator[None]:
     """Serve this host's files on a socket, from a mount namespace in which none can be written."""
     server = next((path for path in VIRTIOFSD if os.access(path, os.X_OK)), None)
     if server is None:
@@ -172,9 +171,8 @@ def files_server(share: Path) -> Iterator[None]:
         listener.listen(1)
         descriptor = listener.fileno()
         options = f"--fd={descriptor} -o source=/ -o cache=always -o sandbox=chroot"
-        quiet = "-o log_level=err"
         command = ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", server]
-        with started([*command, *options.split(), *quiet.split()], pass_fds=(descriptor,)):
+        with started([*command, *options.split()], pass_fds=[descriptor], stderr=complaints):
             listener.close()
             yield
 
@@ -190,17 +188,20 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 @contextmanager
-def started(command: Sequence[str], pass_fds: Sequence[int]) -> Iterator[subprocess.Popen[bytes]]:
+def started(
+    command: Sequence[str], *, pass_fds: Collection[int], stderr: int | None = None
+) -> Iterator[None]:
     """A process that ends with the block, and with this process however that ends."""
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "KILL", *command],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
         pass_fds=pass_fds,
         start_new_session=True,  # Ctrl-C is for this process to hear
     )
     try:
-        yield process
+        yield
     finally:
         process.kill()
         process.wait()
@@ -209,12 +210,11 @@ def started(command: Sequence[str], pass_fds: Sequence[int]) -> Iterator[subproc
 class Watch:
     """Passes on what the command writes until the guest has ended."""
 
-    def __init__(self, guest: subprocess.Popen[bytes], console: int, status: int) -> None:
-        assert guest.stdout is not None
-        self._output = guest.stdout.fileno()
-        self._heard: dict[int, bytes] = {self._output: b"", console: b"", status: b""}
-        self._console = console
+    def __init__(self, output: int, status: int, console: int) -> None:
+        self._heard: dict[int, bytes] = {output: b"", status: b"", console: b""}
+        self._output = output
         self._status = status
+        self._console = console
 
     def until_it_ends(self) -> int:
         began = time.monotonic()
