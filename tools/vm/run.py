@@ -5,7 +5,8 @@
 DIRECTORY is what tools/vm/setup made. The command runs as root, in the current directory, under
 Debian's systemd; its output comes as it is written, and its exit code is the one of this program.
 The host's files are read-only in the guest, under an overlay in its memory: what is written there
-is gone afterwards. The guest has no network, and everything is emulated: think 5 to 15 times slower.
+is gone afterwards. The guest has no network. Every instruction is emulated: what computes takes
+20 times as long, and a second processor makes each of them slower.
 
 Exit code 125 says that the guest did not run the command to its end.
 """
@@ -47,6 +48,7 @@ class VmError(Exception):
 
 
 def main() -> int:
+    """Run as the arguments say; the exit code."""
     arguments = read_arguments()
     # Ends like an exit, so that whatever was started ends too.
     for number in (signal.SIGTERM, signal.SIGHUP):
@@ -62,8 +64,9 @@ def main() -> int:
 
 
 def read_arguments() -> argparse.Namespace:
+    """What the command line says; exits with 2 where it says nothing sensible."""
     parser = argparse.ArgumentParser(usage=(__doc__ or "").splitlines()[2].strip())
-    parser.add_argument("--cpus", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--memory", type=int, default=2048)
     parser.add_argument("directory", type=Path)
     parser.add_argument("command", nargs="+")
@@ -71,6 +74,7 @@ def read_arguments() -> argparse.Namespace:
 
 
 def say(text: str) -> None:
+    """Tell how it goes, apart from what the command writes."""
     print(f"vm: {text}", file=sys.stderr, flush=True)
 
 
@@ -98,6 +102,7 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> int:
 
 
 def kernel_version(tree: Path) -> str:
+    """The version of the one kernel that was set up."""
     found = list(tree.glob("kernel/lib/modules/*"))
     if len(found) != 1 or not (tree / "initrd").exists():
         raise VmError(f"{tree} has no kernel: run tools/vm/setup {tree}")
@@ -105,6 +110,7 @@ def kernel_version(tree: Path) -> str:
 
 
 def require_root_and_programs() -> None:
+    """Refuse to start where something is missing."""
     if os.geteuid() != 0:
         raise VmError("needs root, to serve this host's files")
     for program in ("qemu-system-x86_64", "setpriv", "unshare", "findmnt"):
@@ -132,16 +138,23 @@ def script(command: Sequence[str]) -> str:
 
 
 def kernel_line(scratch: Path, modules: str) -> str:
+    """The kernel's command line; what it does not know becomes the environment of tools/vm/init."""
     return " ".join(
         [
-            "console=ttyS0 quiet panic=-1 mitigations=off nowatchdog random.trust_cpu=on",
-            "systemd.unit=vm.target systemd.show_status=no fstab=no systemd.gpt_auto=no",
+            "console=ttyS0 quiet panic=-1 nowatchdog random.trust_cpu=on",
+            # The code of a program is translated anew at each address that it is loaded to.
+            "norandmaps mitigations=off",
+            "systemd.unit=vm.target systemd.show_status=no systemd.gpt_auto=no",
             f"RUN={scratch} MODULES={modules}",
         ]
     )
 
 
 def qemu(cpus: int, memory: int, share: Path, ports: dict[str, int]) -> list[str]:
+    """A machine that gets the host's files from the socket ``share``.
+
+    ``ports`` are the descriptors that it writes to, by name.
+    """
     files = (f"file,id={name},path=/proc/self/fd/{end}" for name, end in ports.items())
     return [
         *("qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max"),
@@ -217,6 +230,7 @@ class Watch:
         self._console = console
 
     def until_it_ends(self) -> int:
+        """The exit code of the command; VmError where it has none."""
         began = time.monotonic()
         is_up = False
         with DefaultSelector() as selector:
