@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from difflib import unified_diff
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from ftpfw.cli.host import (
 )
 from ftpfw.cli.interrupts import interrupts_deferred
 from ftpfw.cli.output import JSON_OPTION, echo_json, echo_table
+from ftpfw.cli.unload import CTHELPER_MODULE, retire_helper
+from ftpfw.conntrack import cthelper
 from ftpfw.errors import FtpfwError, HostError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.state import State
@@ -125,13 +127,17 @@ def apply_(policy: Path, firewall: str | None, dry_run: bool, seconds: int | Non
         _echo_difference(rulesets, firewall)
         return
     require_served(wanted, backend, State.here())
-    with interrupts_deferred():
-        undo = applier.apply(rulesets, firewall)
+    with interrupts_deferred(), ExitStack() as undo:
+        # A rule cannot name a helper that is not there, and rules may well come first.
+        if backend is Backend.CTHELPER and cthelper.make_known(wanted.helper.queue[0]):
+            undo.callback(retire_helper)
+        undo.callback(applier.apply(rulesets, firewall))
         if seconds is not None and not confirmed("keep these rules?", seconds):
-            undo()
+            undo.close()
             with suppress(OSError):  # the terminal may be gone
                 click.echo()
             raise FtpfwError("not confirmed: rolled back, the rules are as they were before")
+        undo.pop_all()
     click.echo(f"applied on {firewall}: {_count(rulesets)}")
     if backend in INSPECTED and State.here().helper_pid() is None:
         click.echo("note: no inspector runs: `ftpfw helper POLICY`, or `ftpfw load`", err=True)
@@ -174,6 +180,8 @@ def remove(policy: Path) -> None:
     with interrupts_deferred():
         for firewall in homes:
             applier.remove(firewall)
+        if CTHELPER_MODULE.exists() and State.here().helper_pid() is None:
+            retire_helper()
     click.echo(f"removed from {' and '.join(homes)}" if homes else "no rules of ftpfw's are here")
 
 

@@ -36,9 +36,11 @@ IPTABLES_TABLES = frozenset(
 )
 """Families and names of the tables that iptables-nft keeps."""
 
+NO_HELPER = "the kernel has no such conntrack helper"
+
 REASONS = {
     "ct helper": (
-        "the kernel has no such conntrack helper",
+        NO_HELPER,
         "a helper of the kernel's: modprobe nf_conntrack_ftp, or nf_conntrack_sane;"
         " ftpfw's own is registered by `ftpfw load` and `ftpfw helper`",
     ),
@@ -93,11 +95,11 @@ class Nftables:
         return False
 
     def takes(self, rulesets: Sequence[RuleSet]) -> bool:
-        """Whether this kernel can hold the rules."""
+        """Whether this kernel can hold the rules; a helper may be registered later."""
         try:
             _printed(render_table(rulesets))
-        except HostError:
-            return False
+        except HostError as error:
+            return NO_HELPER in error.what and " queue " not in error.what
         return True
 
 
