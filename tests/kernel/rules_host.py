@@ -89,6 +89,15 @@ def entered(namespace: str) -> Iterator[None]:
         os.close(home)
 
 
+def require_nft_queue() -> None:
+    """Skip where nf_tables cannot queue."""
+    require_program("nft", "unshare")
+    table = "table inet ftpfw {\nchain c {\nqueue to 0\n}\n}\n"
+    argv = ["unshare", "--net", "nft", "-f", "-"]
+    if subprocess.run(argv, input=table, text=True, capture_output=True, check=False).returncode:
+        pytest.skip("needs nf_tables' queue statement (nft_queue)")
+
+
 def require_helper(backend: Backend) -> None:
     """Skip where the kernel lacks the conntrack helper of a backend."""
     name = HELPER_NAME.get(backend)

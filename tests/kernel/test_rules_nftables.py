@@ -21,7 +21,7 @@ from tests.unit.ruleset.samples import NAMES, backends, sample
 from tests.unit.table import table
 
 from .netns import Namespaces, run
-from .rules_host import NftHost, entered, require_helper
+from .rules_host import NftHost, entered, require_helper, require_nft_queue
 
 FIREWALL = "nftables"
 
@@ -66,16 +66,12 @@ def wanted(name: str, backend: Backend) -> list[RuleSet]:
     return compile_families(sample(name), backend)
 
 
-def require_takes(rulesets: list[RuleSet]) -> None:
-    if not Nftables().takes(rulesets):
-        pytest.skip("needs nf_tables' queue statement (nft_queue)")
-
-
 @pytest.mark.parametrize(("name", "backend"), **table(CASES))
 def test_applied_checked_reapplied_and_removed(host: NftHost, name: str, backend: Backend) -> None:
     require_helper(backend)
     rulesets = wanted(name, backend)
-    require_takes(rulesets)
+    if " queue " in render_nftables(rulesets):
+        require_nft_queue()
     host.load(FOREIGN)
     before = host.saved()
     apply(rulesets, FIREWALL)
@@ -91,7 +87,8 @@ def test_applied_checked_reapplied_and_removed(host: NftHost, name: str, backend
 def test_the_file_is_what_is_applied(host: NftHost, name: str, backend: Backend) -> None:
     require_helper(backend)
     rulesets = wanted(name, backend)
-    require_takes(rulesets)
+    if " queue " in render_nftables(rulesets):
+        require_nft_queue()
     for _ in range(2):
         host.load(render_nftables(rulesets))
         assert check(rulesets, FIREWALL) == []
