@@ -1,0 +1,165 @@
+"""Other people's rules: as Docker, ufw and firewalld leave them, about their own affairs.
+
+One of them concerns what ftpfw drops by default: datagrams to port DNS pass the gateway.
+"""
+
+from __future__ import annotations
+
+import subprocess
+
+from ftpfw.ruleset.model import Family
+
+from .netns import run
+from .rules_host import PROGRAM, SUFFIX
+from .wires import QUIET
+
+DNS = 53
+
+UFW_AND_DOCKER = f"""\
+*raw
+-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP
+COMMIT
+*mangle
+-A FORWARD -o docker0 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu
+COMMIT
+*filter
+:DOCKER - [0:0]
+:DOCKER-USER - [0:0]
+:ufw-before-forward - [0:0]
+:ufw-before-input - [0:0]
+:ufw-user-input - [0:0]
+-A INPUT -j ufw-before-input
+-A FORWARD -j DOCKER-USER
+-A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
+-A FORWARD -o docker0 -j DOCKER
+-A FORWARD -i docker0 ! -o docker0 -j ACCEPT
+-A FORWARD -j ufw-before-forward
+-A DOCKER ! -i docker0 -o docker0 -j DROP
+-A DOCKER-USER -j RETURN
+-A ufw-before-forward -p udp -m udp --dport {DNS} -j ACCEPT
+-A ufw-before-forward -s 10.9.0.0/16 -m comment --comment "not ours: ftpfw-forward" -j ACCEPT
+-A ufw-before-input -i lo -j ACCEPT
+-A ufw-before-input -j ufw-user-input
+-A ufw-user-input -p tcp -m tcp --dport 22 -m comment --comment ssh -j ACCEPT
+COMMIT
+*nat
+:DOCKER - [0:0]
+-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
+-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
+-A DOCKER -i docker0 -j RETURN
+COMMIT
+"""
+
+UFW6 = f"""\
+*filter
+:ufw6-before-forward - [0:0]
+-A FORWARD -j ufw6-before-forward
+-A ufw6-before-forward -p udp -m udp --dport {DNS} -j ACCEPT
+COMMIT
+"""
+
+FIREWALLD = """\
+table inet firewalld {
+	chain mangle_PREROUTING {
+		type filter hook prerouting priority mangle + 10; policy accept;
+		ct state invalid counter
+	}
+
+	chain nat_POSTROUTING {
+		type nat hook postrouting priority srcnat + 10; policy accept;
+		oifname "virbr0" masquerade
+	}
+
+	chain filter_INPUT {
+		type filter hook input priority filter + 10; policy accept;
+		ct state established,related accept
+		iifname "virbr0" drop
+	}
+
+	chain filter_FORWARD {
+		type filter hook forward priority filter + 10; policy accept;
+		ct state established,related accept
+		ct status dnat accept
+		iifname "virbr0" drop
+	}
+}
+table ip ftpfw {
+	chain postrouting {
+		type nat hook postrouting priority srcnat + 20; policy accept;
+		oifname "ftpfw-like" masquerade
+	}
+}
+"""
+
+
+class ForeignRules:
+    """Foreign rules in a namespace, beside which ``firewall`` is to hold ours.
+
+    iptables' are of the kind that the firewall is; beside nftables they are those of nf_tables.
+    """
+
+    def __init__(self, namespace: str, firewall: str) -> None:
+        self._namespace = namespace
+        self._firewall = firewall
+        self._suffix = SUFFIX.get(firewall, "nft")
+
+    def load(self) -> None:
+        """Put all of them in, where nothing was."""
+        self.take_away()
+        for family, text in ((Family.IPV4, UFW_AND_DOCKER), (Family.IPV6, UFW6)):
+            self._feed([f"{self._program(family)}-restore", "--noflush"], text)
+        self._feed(["nft", "-f", "-"], FIREWALLD)
+
+    def take_away(self) -> None:
+        """Leave nothing, of anybody's; iptables-legacy has all its tables from then on."""
+        for family in Family if self._suffix == "legacy" else ():
+            tables = ("filter", "nat", "mangle", "raw")
+            flushed = "".join(f"*{table}\nCOMMIT\n" for table in tables)
+            self._feed([f"{self._program(family)}-restore"], flushed)
+        for line in run(self._namespace, "nft", "list", "tables").splitlines():
+            if line != f"table inet {QUIET}":
+                run(self._namespace, "nft", "delete", *line.split())
+
+    def saved(self) -> str:
+        """All rules, byte for byte, but for counters."""
+        parts = [run(self._namespace, "nft", "--stateless", "list", "ruleset")]
+        if self._suffix == "legacy":
+            parts += [_without_counters(self._save(family)) for family in Family]
+        return "\n".join(parts)
+
+    def drop_tcp_here(self) -> None:
+        """A default of DROP behind ours for TCP that this host gets or sends."""
+        if self._firewall == "nftables":
+            # It stands in our chains: one of somebody else's would drop what ours has accepted.
+            for chain in ("ftpfw-input", "ftpfw-output"):
+                rule = f"add rule inet ftpfw {chain} meta l4proto tcp drop"
+                run(self._namespace, "nft", *rule.split())
+        else:
+            self._drop_tcp("-A")
+
+    def let_tcp_be(self) -> None:
+        """Take that away; in our own chains it goes with them."""
+        if self._firewall != "nftables":
+            self._drop_tcp("-D")
+
+    def _drop_tcp(self, command: str) -> None:
+        for family in Family:
+            for chain in ("INPUT", "OUTPUT"):
+                rule = f"{command} {chain} -p tcp -j DROP"
+                run(self._namespace, self._program(family), *rule.split())
+
+    def _save(self, family: Family) -> str:
+        return run(self._namespace, f"{self._program(family)}-save")
+
+    def _program(self, family: Family) -> str:
+        return f"{PROGRAM[family]}-{self._suffix}"
+
+    def _feed(self, argv: list[str], text: str) -> None:
+        command = ["ip", "netns", "exec", self._namespace, *argv]
+        subprocess.run(command, input=text, text=True, check=True, capture_output=True)
+
+
+def _without_counters(saved: str) -> str:
+    """iptables-save's text; builtin chains' lines hold counters, comments the time."""
+    lines = (line for line in saved.splitlines() if not line.startswith("#"))
+    return "\n".join(line.partition(" [")[0] if line[:1] == ":" else line for line in lines)
