@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 
-from ftpfw.ruleset.model import Family
+from ftpfw.ruleset.model import Family, Table
 
 from .netns import run
 from .rules_host import PROGRAM, SUFFIX
@@ -112,10 +112,9 @@ class ForeignRules:
 
     def take_away(self) -> None:
         """Leave nothing, of anybody's; iptables-legacy has all its tables from then on."""
-        for family in Family if self._suffix == "legacy" else ():
-            tables = ("filter", "nat", "mangle", "raw")
-            flushed = "".join(f"*{table}\nCOMMIT\n" for table in tables)
-            self._feed([f"{self._program(family)}-restore"], flushed)
+        emptied = "".join(f"*{table}\nCOMMIT\n" for table in Table)
+        for program in PROGRAM.values():
+            self._feed([f"{program}-legacy-restore"], emptied)
         for line in run(self._namespace, "nft", "list", "tables").splitlines():
             if line != f"table inet {QUIET}":
                 run(self._namespace, "nft", "delete", *line.split())
@@ -127,26 +126,25 @@ class ForeignRules:
             parts += [_without_counters(self._save(family)) for family in Family]
         return "\n".join(parts)
 
+    def accept_dns_in_ours(self) -> None:
+        """What the administrator has to write for nftables, where a drop of ours is one."""
+        rule = f"add rule inet ftpfw ftpfw-yours udp dport {DNS} accept"
+        run(self._namespace, "nft", *rule.split())
+
     def drop_tcp_here(self) -> None:
-        """A default of DROP behind ours for TCP that this host gets or sends."""
+        """A default of DROP for TCP that this host gets or sends, behind ours that are to come.
+
+        With nftables they have come: it stands in our chains, where it can be behind ours. A chain
+        of somebody else's would drop what ours has accepted.
+        """
         if self._firewall == "nftables":
-            # It stands in our chains: one of somebody else's would drop what ours has accepted.
             for chain in ("ftpfw-input", "ftpfw-output"):
                 rule = f"add rule inet ftpfw {chain} meta l4proto tcp drop"
                 run(self._namespace, "nft", *rule.split())
-        else:
-            self._drop_tcp("-A")
-
-    def let_tcp_be(self) -> None:
-        """Take that away; in our own chains it goes with them."""
-        if self._firewall != "nftables":
-            self._drop_tcp("-D")
-
-    def _drop_tcp(self, command: str) -> None:
+            return
         for family in Family:
             for chain in ("INPUT", "OUTPUT"):
-                rule = f"{command} {chain} -p tcp -j DROP"
-                run(self._namespace, self._program(family), *rule.split())
+                run(self._namespace, self._program(family), *f"-A {chain} -p tcp -j DROP".split())
 
     def _save(self, family: Family) -> str:
         return run(self._namespace, f"{self._program(family)}-save")

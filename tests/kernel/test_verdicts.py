@@ -22,8 +22,8 @@ from ftpfw.ruleset.policy import Backend
 from tests.unit.ruleset.samples import NAMES, backends, sample
 
 from .conftest import made_namespaces
-from .foreign import DNS, ForeignRules
-from .netns import inside, require_program, run
+from .foreign import ForeignRules
+from .netns import inside, require_program
 from .probes import outcome
 from .rules_host import entered, require_helper
 from .verdicts import Expect, Row, Scene, Verdicts, read_verdicts
@@ -93,18 +93,16 @@ def test_verdicts(stages: Stages, name: str, backend: Backend, firewall: str) ->
         if firewall == "nftables" and not Nftables().takes(rulesets):
             pytest.skip("needs nf_tables' queue statement (nft_queue)")
         foreign.load()
+        alone = not policy.gateway.behind
+        if alone and firewall != "nftables":
+            foreign.drop_tcp_here()
         before = foreign.saved()
         apply(rulesets, firewall)
         try:
-            if firewall == "nftables" and policy.gateway.behind:
-                yours = f"add rule inet ftpfw ftpfw-yours udp dport {DNS} accept"
-                run(stage.wires.gate, "nft", *yours.split())
-            if not policy.gateway.behind:
-                foreign.drop_tcp_here()
+            if firewall == "nftables":
+                foreign.drop_tcp_here() if alone else foreign.accept_dns_in_ours()
             found = [line for scene in stage.table.scenes for line in play(stage, scene, backend)]
         finally:
-            if not policy.gateway.behind:
-                foreign.let_tcp_be()
             remove(firewall)
         assert foreign.saved() == before
     assert not found, "\n".join(["not as the table says:", *found])

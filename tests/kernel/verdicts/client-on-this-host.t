@@ -1,0 +1,55 @@
+# rules/client-on-this-host.toml: this host, 192.0.2.1, is a client of servers outside. Behind
+# ftpfw's rules the administrator's drop TCP to and from this host.
+
+:eth0 192.0.2.1/24 2001:db8::1/64
+
+here tcp 192.0.2.1:40000 > 198.51.100.9:21 S ; pass eth0
+eth0 tcp 198.51.100.9:21 > 192.0.2.1:40000 SA ; local
+here tcp 192.0.2.1:40000 > 198.51.100.9:21 A ; pass eth0
+eth0 tcp 198.51.100.9:21 > 192.0.2.1:40000 FA ; local
+here tcp 192.0.2.1:40000 > 198.51.100.9:21 SF ; drop
+eth0 tcp 198.51.100.66:21 > 192.0.2.1:40000 A ; drop
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:40000 A ; drop
+
+# Other ports, and segments that open nothing.
+here tcp 192.0.2.1:40000 > 198.51.100.9:20 S ; drop
+here tcp 192.0.2.1:40000 > 198.51.100.9:80 S ; drop
+here tcp 192.0.2.1:40000 > 198.51.100.9:1023 S ; drop
+here tcp 192.0.2.1:40000 > 198.51.100.9:1024 S ; drop ; none: pass eth0
+here tcp 192.0.2.1:40001 > 198.51.100.9:21 A ; drop
+here tcp 192.0.2.1:40002 > 198.51.100.9:21 SF ; drop
+here tcp 192.0.2.1:40003 > 198.51.100.9:21 R ; drop
+eth0 tcp 198.51.100.9:21 > 192.0.2.1:40004 SA ; drop
+eth0 tcp 198.51.100.9:40000 > 192.0.2.1:21 S ; drop
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:50000 S ; drop
+eth0 tcp 192.0.2.1:20 > 192.0.2.1:50000 S ; drop
+eth0 icmp 198.51.100.9 > 192.0.2.1 echo ; local
+
+# Active.
+here tcp 192.0.2.1:40000 > 198.51.100.9:21 S ; pass eth0
+expect PORT 50001 of 192.0.2.1:40000 > 198.51.100.9:21
+eth0 tcp 198.51.100.66:20 > 192.0.2.1:50001 S ; drop
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:50002 S ; drop
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:50001 S ; local ; none: drop
+here tcp 192.0.2.1:50001 > 198.51.100.9:20 SA ; pass eth0 ; none: drop
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:50001 A ; local ; none: drop
+expect PORT 25 of 192.0.2.1:40000 > 198.51.100.9:21
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:25 S ; drop
+
+# Passive.
+here tcp 192.0.2.1:40000 > 198.51.100.9:21 S ; pass eth0
+expect 227 50001 of 192.0.2.1:40000 > 198.51.100.9:21
+here tcp 192.0.2.1:40001 > 198.51.100.66:50001 S ; drop ; none: pass eth0
+here tcp 192.0.2.1:40002 > 198.51.100.9:50002 S ; drop ; none: pass eth0
+here tcp 192.0.2.1:40003 > 198.51.100.9:50001 S ; pass eth0
+eth0 tcp 198.51.100.9:50001 > 192.0.2.1:40003 SA ; local
+
+# The same in IPv6.
+here tcp [2001:db8::1]:40000 > [2001:db8:9::9]:21 S ; pass eth0
+eth0 tcp [2001:db8:9::9]:21 > [2001:db8::1]:40000 SA ; local
+here tcp [2001:db8::1]:40000 > [2001:db8:9::9]:80 S ; drop
+eth0 tcp [2001:db8:9::9]:20 > [2001:db8::1]:50001 S ; drop
+expect PORT 50001 of [2001:db8::1]:40000 > [2001:db8:9::9]:21
+eth0 tcp [2001:db8:9::66]:20 > [2001:db8::1]:50001 S ; drop
+eth0 tcp [2001:db8:9::9]:20 > [2001:db8::1]:50001 S ; local ; none: drop
+here tcp [2001:db8::1]:50001 > [2001:db8:9::9]:20 SA ; pass eth0 ; none: drop
