@@ -100,7 +100,7 @@ class ForeignRules:
 
     def __init__(self, namespace: str, firewall: str) -> None:
         self._namespace = namespace
-        self._firewall = firewall
+        self.firewall = firewall
         self._suffix = SUFFIX.get(firewall, "nft")
 
     def load(self) -> None:
@@ -137,7 +137,7 @@ class ForeignRules:
         With nftables they have come: it stands in our chains, where it can be behind ours. A chain
         of somebody else's would drop what ours has accepted.
         """
-        if self._firewall == "nftables":
+        if self.firewall == "nftables":
             for chain in ("ftpfw-input", "ftpfw-output"):
                 rule = f"add rule inet ftpfw {chain} meta l4proto tcp drop"
                 run(self._namespace, "nft", *rule.split())

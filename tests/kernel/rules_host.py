@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 
 from ftpfw.helper.backends import attachable
 from ftpfw.ruleset.compile import HELPER_NAME
-from ftpfw.ruleset.model import Family
+from ftpfw.ruleset.model import Family, RuleSet
+from ftpfw.ruleset.nft_native import Nftables
 from ftpfw.ruleset.policy import Backend
 
 from .netns import require_program, run, set_namespace
@@ -72,3 +73,9 @@ def require_helper(backend: Backend) -> None:
     name = HELPER_NAME.get(backend)
     if name and not attachable(name):
         pytest.skip(f"needs the conntrack helper {name}")
+
+
+def holds(firewall: str, backend: Backend, rulesets: Sequence[RuleSet]) -> bool:
+    """Whether this kernel can hold the rules there; only nf_tables may be unable to queue."""
+    queues = backend in {Backend.BORROWED, Backend.CTHELPER}
+    return firewall != Nftables.name or not queues or Nftables().takes(rulesets)

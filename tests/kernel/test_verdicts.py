@@ -17,7 +17,6 @@ from ftpfw.helper.expecting import expected
 from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.apply import apply, remove
 from ftpfw.ruleset.compile import compile_families
-from ftpfw.ruleset.nft_native import Nftables
 from ftpfw.ruleset.policy import Backend
 from tests.unit.ruleset.samples import NAMES, backends, sample
 
@@ -25,7 +24,7 @@ from .conftest import made_namespaces
 from .foreign import ForeignRules
 from .netns import inside, require_program
 from .probes import outcome
-from .rules_host import entered, require_helper
+from .rules_host import entered, holds, require_helper
 from .verdicts import Expect, Row, Scene, Verdicts, read_verdicts
 from .wires import Wires
 
@@ -90,7 +89,7 @@ def test_verdicts(stages: Stages, name: str, backend: Backend, firewall: str) ->
     foreign = ForeignRules(stage.wires.gate, firewall)
     with entered(stage.wires.gate):
         rulesets = compile_families(policy, backend)
-        if firewall == "nftables" and not Nftables().takes(rulesets):
+        if not holds(firewall, backend, rulesets):
             pytest.skip("needs nf_tables' queue statement (nft_queue)")
         foreign.load()
         alone = not policy.gateway.behind
