@@ -70,7 +70,6 @@ class Neighbourhood:
         run(host, *route.split())
         return host
 
-
     def _wait_until_it_forwards(self, port: str) -> None:
         """A bridge learns late, of a work queue, that a new port's cable is plugged in."""
         deadline = time.monotonic() + PATIENCE

@@ -180,15 +180,13 @@ def sight(interface: str, packet: bytes) -> Sight | None:
     sport = dport = 0
     if protocol in {TCP, UDP}:
         sport, dport = struct.unpack_from("!HH", packet, start)
-    source, destination = (
-        ip_address(packet[at : at + size]) for at in (first, first + size)
-    )
+    source, destination = (ip_address(packet[at : at + size]) for at in (first, first + size))
     ends = Endpoints(source, sport, destination, dport)
     return Sight(interface, number if ttl in {TTL, TTL - 1} else None, ends)
 
 
 def outcome(probe: Probe, seen: Sight | None) -> str:
-    """What became of a probe, in words: ``drop``, ``local`` (this host got it), or where it went and as what."""
+    """What became of a probe: ``drop``, ``local`` (this host got it), or ``pass`` and as what."""
     if seen is None:
         return "drop"
     words = ["local"] if seen.interface == HERE else ["pass", seen.interface]

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from ftpfw.conntrack import cthelper
 from ftpfw.helper.backends import attachable
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.model import Family, RuleSet
@@ -73,6 +74,14 @@ def require_helper(backend: Backend) -> None:
     name = HELPER_NAME.get(backend)
     if name and not attachable(name):
         pytest.skip(f"needs the conntrack helper {name}")
+
+
+def require_backend(backend: Backend) -> None:
+    """Skip where the kernel lacks what a backend needs; the inspector registers its own helper."""
+    if backend is not Backend.CTHELPER:
+        require_helper(backend)
+    elif not cthelper.available():
+        pytest.skip("needs the kernel module nfnetlink_cthelper")
 
 
 def holds(firewall: str, backend: Backend, rulesets: Sequence[RuleSet]) -> bool:

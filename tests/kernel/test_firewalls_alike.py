@@ -62,7 +62,10 @@ MANY = {
     "many-ports": many_servers(300, one_address=True),
     "many-addresses-ipv6": many_servers(300, version=6),
 }
-MANY_ADDRESSES = {"eth1": ["10.0.0.1/8", "fd00::1/16"], "eth0": ["203.0.113.1/24", "2001:db8::1/64"]}
+MANY_ADDRESSES = {
+    "eth1": ["10.0.0.1/8", "fd00::1/16"],
+    "eth0": ["203.0.113.1/24", "2001:db8::1/64"],
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,33 +7,23 @@ negotiated. Without one, passive transfers do, where the address needs no rewrit
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from ftpfw.conntrack import cthelper
 from ftpfw.ruleset.apply import NAMES as FIREWALLS
-from ftpfw.ruleset.apply import apply, remove
 from ftpfw.ruleset.compile import compile_families
-from ftpfw.ruleset.model import RuleSet
 from ftpfw.ruleset.policy import Backend
-from tests.unit.ruleset.samples import RULES, backends, sample
+from tests.unit.ruleset.samples import backends, sample
 
-from .conftest import made_namespaces
 from .foreign import ForeignRules
-from .loading import inspecting
 from .neighbourhood import HERE, Neighbourhood, exchanged, is_shut
 from .netns import require_program
-from .paths import Session, announcement, require_alive, session
-from .rules_host import entered, holds, require_helper
-from .verdicts import read_verdicts
+from .paths import Session, require_alive, session
+from .places import Places, applied
+from .rules_host import entered, holds, require_backend
 from .wires import one_processor
-
-INSPECTED = {Backend.BORROWED, Backend.CTHELPER}
 
 VERBS = {4: ("PORT", "EPRT", "PASV", "EPSV"), 6: ("EPRT", "EPSV")}
 ACTIVE = {"PORT", "EPRT"}
@@ -89,7 +79,10 @@ SITUATIONS = {
     ],
     "servers": [
         _published(
-            "published-server", "eth0 198.51.100.7", "203.0.113.1", "eth1 10.0.1.10",
+            "published-server",
+            "eth0 198.51.100.7",
+            "203.0.113.1",
+            "eth1 10.0.1.10",
             "PORT EPRT EPSV",
         ),
         _published(
@@ -99,84 +92,70 @@ SITUATIONS = {
             "published-server-ipv6", "eth0 2001:db8:9::7", "2001:db8::1", "eth2 fd00:2::10", "EPSV"
         ),
         _published(
-            "several-servers", "eth0 198.51.100.7", "203.0.113.1", "eth1 10.0.1.11",
-            "PORT EPRT EPSV", port=2121, data_port=50107,
+            "several-servers",
+            "eth0 198.51.100.7",
+            "203.0.113.1",
+            "eth1 10.0.1.11",
+            "PORT EPRT EPSV",
+            port=2121,
+            data_port=50107,
         ),
         _published(
-            "several-servers", "eth0 198.51.100.7", "203.0.113.2", "eth1 10.0.1.12",
+            "several-servers",
+            "eth0 198.51.100.7",
+            "203.0.113.2",
+            "eth1 10.0.1.12",
             "PORT EPRT EPSV",
         ),
         _published("dmz", "eth0 198.51.100.7", "203.0.113.1", "eth2 10.0.2.10", "EPSV"),
         _published("kernel-helper", "eth0 198.51.100.7", "203.0.113.1", "eth1 10.0.1.10", ""),
         _published(
-            "passive-only", "eth0 198.51.100.7", "203.0.113.1", "eth1 10.0.1.10",
+            "passive-only",
+            "eth0 198.51.100.7",
+            "203.0.113.1",
+            "eth1 10.0.1.10",
             "PORT EPRT EPSV",
         ),
         _published("ftps", "eth0 198.51.100.7", "203.0.113.1", "eth1 10.0.1.10", ""),
         _published(
-            "routed", "eth0 203.0.113.7", "198.51.100.10", "eth1 198.51.100.10",
+            "routed",
+            "eth0 203.0.113.7",
+            "198.51.100.10",
+            "eth1 198.51.100.10",
             "PORT EPRT PASV EPSV",
         ),
         _published(
             "routed", "eth0 2001:db8:9::7", "2001:db8:1::10", "eth1 2001:db8:1::10", "EPRT EPSV"
         ),
         _published(
-            "server-on-this-host", "eth0 198.51.100.7", "192.0.2.10", f"{HERE} 192.0.2.10",
+            "server-on-this-host",
+            "eth0 198.51.100.7",
+            "192.0.2.10",
+            f"{HERE} 192.0.2.10",
             "PASV EPSV",
         ),
     ],
     "servers from inside": [
-        _published(
-            "dmz", "eth1 10.0.1.5", "10.0.2.10", "eth2 10.0.2.10", "PASV EPSV"
-        ),
+        _published("dmz", "eth1 10.0.1.5", "10.0.2.10", "eth2 10.0.2.10", "PASV EPSV"),
         _published("dmz", "eth1 10.0.1.5", "203.0.113.1", "eth2 10.0.2.10", "PASV EPSV"),
         # Neighbours may speak directly, so without a helper more crosses than by the policy.
         _published(
-            "published-server", "eth1 10.0.1.5", "203.0.113.1", "eth1 10.0.1.10",
+            "published-server",
+            "eth1 10.0.1.5",
+            "203.0.113.1",
+            "eth1 10.0.1.10",
             "PORT EPRT PASV EPSV",
         ),
         _published(
-            "published-server-ipv6", "eth1 fd00:1::5", "2001:db8::1", "eth2 fd00:2::10",
+            "published-server-ipv6",
+            "eth1 fd00:1::5",
+            "2001:db8::1",
+            "eth2 fd00:2::10",
             "EPRT EPSV",
         ),
     ],
 }
 POLICIES = sorted({one.policy for many in SITUATIONS.values() for one in many})
-
-
-class Places:
-    """The neighbourhood of the policy that is played now, and the inspector that it needs."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._stack = ExitStack()
-        self._policy = ""
-        self._backend: Backend | None = None
-        self._inspector = ExitStack()
-        self.place: Neighbourhood | None = None
-
-    def of(self, policy: str, backend: Backend) -> Neighbourhood:
-        if self.place is None or self._policy != policy:
-            self.close()
-            namespaces = self._stack.enter_context(made_namespaces())
-            addresses = read_verdicts(policy).addresses
-            self.place = Neighbourhood(namespaces, addresses, sample(policy).gateway.outside)
-            self._policy = policy
-        if self._backend != backend:
-            self._inspector.close()
-            self._backend = backend
-            if backend in INSPECTED:
-                text = (RULES / f"{policy}.toml").read_text()
-                text = text.replace('backend = "auto"', f'backend = "{backend}"')
-                directory = self._directory / f"{policy}-{backend}"
-                inspector = inspecting(self.place.gate, text, directory)
-                self._inspector.enter_context(inspector)
-        return self.place
-
-    def close(self) -> None:
-        self._inspector.close()
-        self._stack.close()
-        self.place = self._backend = None
 
 
 @pytest.fixture(scope="module")
@@ -199,10 +178,7 @@ def cases() -> Iterator[object]:
 
 @pytest.mark.parametrize(("policy", "backend", "firewall"), list(cases()))
 def test_sessions(places: Places, policy: str, backend: Backend, firewall: str) -> None:
-    if backend is Backend.CTHELPER and not cthelper.available():
-        pytest.skip("needs the kernel module nfnetlink_cthelper")
-    if backend is not Backend.CTHELPER:
-        require_helper(backend)
+    require_backend(backend)
     place = places.of(policy, backend)
     with entered(place.gate):
         rulesets = compile_families(sample(policy), backend)
@@ -216,21 +192,6 @@ def test_sessions(places: Places, policy: str, backend: Backend, firewall: str) 
                     helped = backend is not Backend.NONE
                     wanted = [*VERBS[version]] if helped else one.without.split()
                     assert play(place, one, helped=helped) == wanted, one
-
-
-@contextmanager
-def applied(rulesets: Sequence[RuleSet], foreign: ForeignRules, *, alone: bool) -> Iterator[None]:
-    """The rules and nobody else's; but a host that is ``alone`` is shut but for what ours accept."""
-    foreign.take_away()
-    if alone and foreign.firewall != "nftables":
-        foreign.drop_tcp_here()
-    apply(rulesets, foreign.firewall)
-    try:
-        if alone and foreign.firewall == "nftables":
-            foreign.drop_tcp_here()
-        yield
-    finally:
-        remove(foreign.firewall)
 
 
 def play(place: Neighbourhood, one: Situation, *, helped: bool) -> list[str]:

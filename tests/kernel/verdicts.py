@@ -32,7 +32,7 @@ class Row:
     line: int
     probe: Probe
     verdict: str
-    otherwise: dict[str, str]
+    otherwise: dict[Backend, str]
 
     def wanted(self, backend: Backend) -> str:
         return self.otherwise.get(backend, self.verdict)
@@ -102,7 +102,7 @@ def _row(number: int, text: str) -> Row:
     for part in rest:
         backend, _, other = part.partition(":")
         otherwise[Backend(backend)] = other.strip()
-    return Row(number, parse_probe(packet), verdict, dict(otherwise))
+    return Row(number, parse_probe(packet), verdict, otherwise)
 
 
 def _expect(number: int, text: str) -> Expect:

@@ -39,7 +39,8 @@ ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 
 ETH_P_ALL = 0x0003
 SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 263, 6, 23
-SO_RCVBUFFORCE = 33
+SO_RCVBUFFORCE, SO_ATTACH_FILTER, SO_DETACH_FILTER = 33, 26, 27
+BPF_RET = 6
 ROOM = 32 << 20
 
 AT_ONCE = 200
@@ -80,6 +81,11 @@ def built(probes: Sequence[Probe]) -> list[Packet]:
     return [(probe, build(probe, at % AT_ONCE + 1)) for at, probe in enumerate(probes)]
 
 
+def frame(packet: bytes) -> bytes:
+    """A packet on its way to the gateway."""
+    return GATE_MAC + FAR_MAC + struct.pack("!H", ETHERTYPE[packet[0] >> 4]) + packet
+
+
 @contextmanager
 def one_processor() -> Iterator[None]:
     """Stay on the processor that this thread is on."""
@@ -99,7 +105,7 @@ class Wires:
     ) -> None:
         """``addresses`` are those of each interface; ``outside`` has the default routes."""
         self.gate = namespaces.create("gate")
-        far = namespaces.create("far")
+        self.far = far = namespaces.create("far")
         run(far, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
         run(self.gate, "sysctl", "-qw", *GATE_SYSCTLS)
         for name, own in addresses.items():
@@ -108,8 +114,8 @@ class Wires:
             namespaces.address(self.gate, name, *own)
         for family in ("-4", "-6"):
             run(self.gate, "ip", family, "route", "add", "default", "dev", outside)
-        self._cables = {name: inside(far, lambda name=name: _cable(name)) for name in addresses}
-        self._here = {version: inside(self.gate, lambda v=version: _here(v)) for version in (4, 6)}
+        self._cables = {name: inside(far, partial(_cable, name)) for name in addresses}
+        self._here = {version: inside(self.gate, partial(_here, version)) for version in (4, 6)}
         self._local = [inside(self.gate, partial(_delivery, *kind)) for kind in DELIVERED]
         self._conntrack = inside(self.gate, NfSocket.open)
         for rule in NO_RESETS:
@@ -118,8 +124,26 @@ class Wires:
         self._pings = 0
 
     def close(self) -> None:
-        for one in (*self._cables.values(), *self._here.values(), *self._local, self._conntrack):
+        for one in (*self._cables.values(), *self._here.values(), *self._local):
             one.close()
+        self._conntrack.close()
+
+    def cable(self, name: str) -> socket.socket:
+        """What sends frames into an interface."""
+        return self._cables[name]
+
+    @contextmanager
+    def unwatched(self) -> Iterator[None]:
+        """Capture nothing meanwhile."""
+        nothing = ctypes.create_string_buffer(struct.pack("HBBI", BPF_RET, 0, 0, 0))
+        program = struct.pack("HxxxxxxP", 1, ctypes.addressof(nothing))
+        for cable in self._cables.values():
+            cable.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
+        try:
+            yield
+        finally:
+            for cable in self._cables.values():
+                cable.setsockopt(socket.SOL_SOCKET, SO_DETACH_FILTER, 0)
 
     def forget(self) -> None:
         """Have conntrack forget every connection, and what was expected of it."""
@@ -160,8 +184,7 @@ class Wires:
             except PermissionError:  # EPERM: dropped by a rule in OUTPUT
                 return
         else:
-            header = GATE_MAC + FAR_MAC + struct.pack("!H", ETHERTYPE[version])
-            self._cables[enter].send(header + packet)
+            self._cables[enter].send(frame(packet))
 
     def _gather(self) -> list[Sight]:
         """All that came out until the answer to a ping, on every cable."""
@@ -227,11 +250,11 @@ def _delivered(raw: socket.socket) -> Iterator[Sight]:
 def _received(name: str, cable: socket.socket) -> Iterator[Sight]:
     while True:
         try:
-            frame = cable.recv(2048)
+            got = cable.recv(2048)
         except BlockingIOError:
             return
-        if int.from_bytes(frame[12:14], "big") in ETHERTYPE.values():
-            seen = sight(name, frame[14:])
+        if int.from_bytes(got[12:14], "big") in ETHERTYPE.values():
+            seen = sight(name, got[14:])
             if seen:
                 yield seen
 
