@@ -11,16 +11,19 @@ STAMP   := $(VENV)/.complete-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab bench test check unit kernel fuzz proof format setup clean
+.PHONY: help lab bench bench-rules test check unit kernel fuzz proof format setup clean
 
 help: ## What can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and with ours
 	$(SUDO) $(BIN)/ftpfw lab run nat-gateway
 
 bench: setup ## The same load through the kernel's helper and ours, side by side
 	$(SUDO) $(BIN)/ftpfw lab bench
+
+bench-rules: setup ## What a thousand published servers cost a packet, on every firewall
+	$(SUDO) $(BIN)/python -m tests.kernel.bench_rules $(if $(ROUNDS),--rounds $(ROUNDS))
 
 test: check unit kernel ## Every test
 
@@ -34,10 +37,10 @@ kernel: setup ## The tests as root, in network namespaces
 fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
 
-proof: setup ## The tests against nf_conntrack_ftp and of any segmentation, long, with a new seed
-	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 \
+proof: setup ## The tests with generated traffic, long, with a new seed
+	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=15000 \
 	  $(BIN)/pytest -p no:cacheprovider -rP tests/kernel/test_against_kernel.py \
-	  tests/kernel/test_any_segmentation.py
+	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py
 
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """Other people's rules: as Docker, ufw and firewalld leave them, about their own affairs.
 
-One of them concerns what ftpfw drops by default: datagrams to port DNS pass the gateway.
+Two of them concern what ftpfw drops by default: datagrams to port DNS pass the gateway, and
+whatever goes to a FRIEND outside.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from .rules_host import PROGRAM, SUFFIX
 from .wires import QUIET
 
 DNS = 53
+FRIEND = {Family.IPV4: "198.51.100.99", Family.IPV6: "2001:db8:9::99"}
 
 UFW_AND_DOCKER = f"""\
 *raw
@@ -37,6 +39,7 @@ COMMIT
 -A DOCKER ! -i docker0 -o docker0 -j DROP
 -A DOCKER-USER -j RETURN
 -A ufw-before-forward -p udp -m udp --dport {DNS} -j ACCEPT
+-A ufw-before-forward -d {FRIEND[Family.IPV4]}/32 -j ACCEPT
 -A ufw-before-forward -s 10.9.0.0/16 -m comment --comment "not ours: ftpfw-forward" -j ACCEPT
 -A ufw-before-input -i lo -j ACCEPT
 -A ufw-before-input -j ufw-user-input
@@ -55,6 +58,7 @@ UFW6 = f"""\
 :ufw6-before-forward - [0:0]
 -A FORWARD -j ufw6-before-forward
 -A ufw6-before-forward -p udp -m udp --dport {DNS} -j ACCEPT
+-A ufw6-before-forward -d {FRIEND[Family.IPV6]}/128 -j ACCEPT
 COMMIT
 """
 
@@ -92,6 +96,17 @@ table ip ftpfw {
 """
 
 
+_IP = {Family.IPV4: "ip", Family.IPV6: "ip6"}
+ERRORS = "icmp type destination-unreachable"
+ERRORS6 = "icmpv6 type { destination-unreachable, packet-too-big }"
+SHUT = (
+    *((family, "-p tcp") for family in Family),
+    (Family.IPV4, "-p icmp --icmp-type destination-unreachable"),
+    (Family.IPV6, "-p icmpv6 --icmpv6-type destination-unreachable"),
+    (Family.IPV6, "-p icmpv6 --icmpv6-type packet-too-big"),
+)
+
+
 class ForeignRules:
     """Foreign rules in a namespace, beside which ``firewall`` is to hold ours.
 
@@ -126,25 +141,28 @@ class ForeignRules:
             parts += [_without_counters(self._save(family)) for family in Family]
         return "\n".join(parts)
 
-    def accept_dns_in_ours(self) -> None:
+    def accept_in_ours(self) -> None:
         """What the administrator has to write for nftables, where a drop of ours is one."""
-        rule = f"add rule inet ftpfw ftpfw-yours udp dport {DNS} accept"
-        run(self._namespace, "nft", *rule.split())
+        friends = [f"{_IP[family]} daddr {address}" for family, address in FRIEND.items()]
+        for match in (f"udp dport {DNS}", *friends):
+            rule = f"add rule inet ftpfw ftpfw-yours {match} accept"
+            run(self._namespace, "nft", *rule.split())
 
-    def drop_tcp_here(self) -> None:
-        """A default of DROP for TCP that this host gets or sends, behind ours that are to come.
+    def shut(self) -> None:
+        """A default of DROP for TCP, and errors about it, that this host gets or sends.
 
-        With nftables they have come: it stands in our chains, where it can be behind ours. A chain
-        of somebody else's would drop what ours has accepted.
+        It stands behind ours, which are to come. With nftables they have come: it stands in our
+        chains, since one of somebody else's would drop what ours has accepted.
         """
-        if self.firewall == "nftables":
-            for chain in ("ftpfw-input", "ftpfw-output"):
-                rule = f"add rule inet ftpfw {chain} meta l4proto tcp drop"
-                run(self._namespace, "nft", *rule.split())
-            return
-        for family in Family:
-            for chain in ("INPUT", "OUTPUT"):
-                run(self._namespace, self._program(family), *f"-A {chain} -p tcp -j DROP".split())
+        for chain in ("INPUT", "OUTPUT"):
+            if self.firewall == "nftables":
+                for match in ("meta l4proto tcp", ERRORS, ERRORS6):
+                    rule = f"add rule inet ftpfw ftpfw-{chain.lower()} {match} drop"
+                    run(self._namespace, "nft", *rule.split())
+                continue
+            for family, match in SHUT:
+                rule = f"-A {chain} {match} -j DROP"
+                run(self._namespace, self._program(family), *rule.split())
 
     def _save(self, family: Family) -> str:
         return run(self._namespace, f"{self._program(family)}-save")

@@ -44,10 +44,8 @@ class Places:
             if backend is Backend.CTHELPER:
                 self._inspector.callback(cthelper.unregister)
             if backend in INSPECTED:
-                text = (RULES / f"{policy}.toml").read_text()
-                text = text.replace('backend = "auto"', f'backend = "{backend}"')
                 directory = self._directory / f"{policy}-{backend}"
-                inspector = inspecting(self.place.gate, text, directory)
+                inspector = inspecting(self.place.gate, sample_text(policy, backend), directory)
                 self._inspector.enter_context(inspector)
         return self.place
 
@@ -57,16 +55,22 @@ class Places:
         self.place = self._backend = None
 
 
+def sample_text(policy: str, backend: Backend) -> str:
+    """A sample's text with its backend named."""
+    text = (RULES / f"{policy}.toml").read_text()
+    return text.replace('backend = "auto"', f'backend = "{backend}"')
+
+
 @contextmanager
 def applied(rulesets: Sequence[RuleSet], foreign: ForeignRules, *, alone: bool) -> Iterator[None]:
     """The rules, and nobody else's but those that shut a host that is ``alone``."""
     foreign.take_away()
     if alone and foreign.firewall != "nftables":
-        foreign.drop_tcp_here()
+        foreign.shut()
     apply(rulesets, foreign.firewall)
     try:
         if alone and foreign.firewall == "nftables":
-            foreign.drop_tcp_here()
+            foreign.shut()
         yield
     finally:
         remove(foreign.firewall)

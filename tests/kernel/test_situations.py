@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from ftpfw.ruleset.apply import NAMES as FIREWALLS
+from ftpfw.ruleset.apply import firewalls_with_ours
 from ftpfw.ruleset.compile import compile_families
 from ftpfw.ruleset.policy import Backend
 from tests.unit.ruleset.samples import backends, sample
 
 from .foreign import ForeignRules
+from .loading import loaded
 from .neighbourhood import HERE, Neighbourhood, exchanged, is_shut
-from .netns import require_program
+from .netns import Namespaces, require_program, run
 from .paths import Session, require_alive, session
-from .places import Places, applied
+from .places import Places, applied, sample_text
 from .rules_host import entered, holds, require_backend
+from .verdicts import read_verdicts
 from .wires import one_processor
 
 VERBS = {4: ("PORT", "EPRT", "PASV", "EPSV"), 6: ("EPRT", "EPSV")}
@@ -235,3 +239,32 @@ def _passive(talk: Session, one: Situation, verb: str, *, helped: bool) -> bool:
         came_from = exchanged(talk.client_host, talk.near, told, listener)
         assert not helped or came_from[0] == talk.seen
     return True
+
+
+MAKES_LOAD_CHOOSE = {
+    "legacy": "iptables-legacy -A INPUT -i lo -j ACCEPT",
+    "nft-compat": "iptables-nft -A INPUT -i lo -j ACCEPT",
+    "nftables": "nft add table inet filter",
+}
+
+
+@pytest.mark.parametrize("backend", [Backend.KERNEL, Backend.BORROWED, Backend.CTHELPER])
+@pytest.mark.parametrize("firewall", FIREWALLS)
+def test_loaded_beside_somebody_s_rules(
+    namespaces: Namespaces, tmp_path: Path, firewall: str, backend: Backend
+) -> None:
+    """Where they are is where `load` puts ours, and `unload` leaves them."""
+    require_program("iptables-legacy", "iptables-nft", "nft")
+    require_backend(backend)
+    addresses = read_verdicts("nat-gateway").addresses
+    place = Neighbourhood(namespaces, addresses, "eth0")
+    run(place.gate, *MAKES_LOAD_CHOOSE[firewall].split())
+    with entered(place.gate):
+        if not holds(firewall, backend, compile_families(sample("nat-gateway"), backend)):
+            pytest.skip("needs nf_tables' queue statement (nft_queue)")
+        before = run(place.gate, "nft", "--stateless", "list", "ruleset")
+        with loaded(place.gate, sample_text("nat-gateway", backend), tmp_path / "gate"):
+            assert firewalls_with_ours() == [firewall]
+            assert play(place, SITUATIONS["clients"][0], helped=True) == [*VERBS[4]]
+        assert firewalls_with_ours() == []
+        assert run(place.gate, "nft", "--stateless", "list", "ruleset") == before

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
 from ftpfw.conntrack.client import Ctnetlink
+from ftpfw.errors import KernelError
 from ftpfw.helper.expecting import expected
 from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.apply import apply, remove
 from ftpfw.ruleset.compile import compile_families
+from ftpfw.ruleset.model import Queue, Rule, RuleSet, Table
 from ftpfw.ruleset.policy import Backend
 from tests.unit.ruleset.samples import NAMES, backends, sample
 
@@ -94,12 +97,12 @@ def test_verdicts(stages: Stages, name: str, backend: Backend, firewall: str) ->
         foreign.load()
         alone = not policy.gateway.behind
         if alone and firewall != "nftables":
-            foreign.drop_tcp_here()
+            foreign.shut()
         before = foreign.saved()
         apply(rulesets, firewall)
         try:
             if firewall == "nftables":
-                foreign.drop_tcp_here() if alone else foreign.accept_dns_in_ours()
+                foreign.shut() if alone else foreign.accept_in_ours()
             found = [line for scene in stage.table.scenes for line in play(stage, scene, backend)]
         finally:
             remove(firewall)
@@ -138,3 +141,54 @@ def _agree(stage: Stage, row: Expect) -> None:
 
 def test_every_sample_has_its_table() -> None:
     assert [name for name in NAMES if not list(read_verdicts(name).rows())] == []
+
+
+MUTATED = [
+    ("nat-gateway", Backend.KERNEL),
+    ("nat-gateway", Backend.NONE),
+    ("ftps", Backend.BORROWED),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "backend"),
+    [
+        pytest.param(*case, id="-".join(case), marks=pytest.mark.xdist_group(case[0]))
+        for case in MUTATED
+    ],
+)
+def test_every_rule_is_missed_where_it_is_missing(
+    stages: Stages, name: str, backend: Backend
+) -> None:
+    """So the tables can fail. Those of samples whose rules overlap cannot, for every rule."""
+    require_helper(backend)
+    stage = stages.of(name)
+    foreign = ForeignRules(stage.wires.gate, "legacy")
+    (ruleset,) = compile_families(sample(name), backend)
+    with entered(stage.wires.gate):
+        foreign.load()
+        unmissed = []
+        for rule, mutant in mutants(ruleset):
+            apply([mutant], "legacy")
+            if not fails(stage, backend):
+                unmissed.append(rule.why)
+        remove("legacy")
+    assert unmissed == []
+
+
+def mutants(ruleset: RuleSet) -> Iterator[tuple[Rule, RuleSet]]:
+    """Each rule, and the rules without it; a queue's is what an inspector would miss."""
+    for at, chain in enumerate(ruleset.chains):
+        for number, rule in enumerate(chain.rules):
+            if chain.table is not Table.MANGLE and not isinstance(rule.action, Queue):
+                rest = (*chain.rules[:number], *chain.rules[number + 1 :])
+                less = (*ruleset.chains[:at], replace(chain, rules=rest), *ruleset.chains[at + 1 :])
+                yield rule, replace(ruleset, chains=less)
+
+
+def fails(stage: Stage, backend: Backend) -> bool:
+    """Whether a row does, or what a row needs (without a helper nothing can be expected)."""
+    try:
+        return any(line for scene in stage.table.scenes for line in play(stage, scene, backend))
+    except (KernelError, AssertionError):
+        return True

@@ -53,3 +53,41 @@ expect PORT 50001 of [2001:db8::1]:40000 > [2001:db8:9::9]:21
 eth0 tcp [2001:db8:9::66]:20 > [2001:db8::1]:50001 S ; drop
 eth0 tcp [2001:db8:9::9]:20 > [2001:db8::1]:50001 S ; local ; none: drop
 here tcp [2001:db8::1]:50001 > [2001:db8:9::9]:20 SA ; pass eth0 ; none: drop
+
+# The whole of a session of 192.0.2.1 on here: both ways, data both ways, errors about all of it.
+here tcp 192.0.2.1:40300 > 198.51.100.9:21 S ; pass eth0
+eth0 tcp 198.51.100.9:21 > 192.0.2.1:40300 SA ; local
+here tcp 192.0.2.1:40300 > 198.51.100.9:21 A ; pass eth0
+eth0 icmp 198.51.100.254 > 192.0.2.1 too-big about 192.0.2.1:40300 > 198.51.100.9:21 ; local
+here icmp 192.0.2.1 > 198.51.100.9 unreachable about 198.51.100.9:21 > 192.0.2.1:40300 ; pass eth0
+expect PORT 50301 of 192.0.2.1:40300 > 198.51.100.9:21
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:50301 S ; local ; none: drop
+here tcp 192.0.2.1:50301 > 198.51.100.9:20 SA ; pass eth0 ; none: drop
+eth0 tcp 198.51.100.9:20 > 192.0.2.1:50301 A ; local ; none: drop
+eth0 icmp 198.51.100.254 > 192.0.2.1 too-big about 192.0.2.1:50301 > 198.51.100.9:20 ; local ; none: drop
+here icmp 192.0.2.1 > 198.51.100.9 unreachable about 198.51.100.9:20 > 192.0.2.1:50301 ; pass eth0 ; none: drop
+expect 227 50302 of 192.0.2.1:40300 > 198.51.100.9:21
+here tcp 192.0.2.1:40301 > 198.51.100.9:50302 S ; pass eth0
+eth0 tcp 198.51.100.9:50302 > 192.0.2.1:40301 SA ; local
+here tcp 192.0.2.1:40301 > 198.51.100.9:50302 A ; pass eth0
+eth0 icmp 198.51.100.254 > 192.0.2.1 too-big about 192.0.2.1:40301 > 198.51.100.9:50302 ; local
+here icmp 192.0.2.1 > 198.51.100.9 unreachable about 198.51.100.9:50302 > 192.0.2.1:40301 ; pass eth0
+
+# The whole of a session of 2001:db8::1 on here: both ways, data both ways, errors about all of it.
+here tcp [2001:db8::1]:40300 > [2001:db8:9::9]:21 S ; pass eth0
+eth0 tcp [2001:db8:9::9]:21 > [2001:db8::1]:40300 SA ; local
+here tcp [2001:db8::1]:40300 > [2001:db8:9::9]:21 A ; pass eth0
+eth0 icmp 2001:db8:77::fe > 2001:db8::1 too-big about [2001:db8::1]:40300 > [2001:db8:9::9]:21 ; local
+here icmp 2001:db8::1 > 2001:db8:9::9 unreachable about [2001:db8:9::9]:21 > [2001:db8::1]:40300 ; pass eth0
+expect PORT 50301 of [2001:db8::1]:40300 > [2001:db8:9::9]:21
+eth0 tcp [2001:db8:9::9]:20 > [2001:db8::1]:50301 S ; local ; none: drop
+here tcp [2001:db8::1]:50301 > [2001:db8:9::9]:20 SA ; pass eth0 ; none: drop
+eth0 tcp [2001:db8:9::9]:20 > [2001:db8::1]:50301 A ; local ; none: drop
+eth0 icmp 2001:db8:77::fe > 2001:db8::1 too-big about [2001:db8::1]:50301 > [2001:db8:9::9]:20 ; local ; none: drop
+here icmp 2001:db8::1 > 2001:db8:9::9 unreachable about [2001:db8:9::9]:20 > [2001:db8::1]:50301 ; pass eth0 ; none: drop
+expect 227 50302 of [2001:db8::1]:40300 > [2001:db8:9::9]:21
+here tcp [2001:db8::1]:40301 > [2001:db8:9::9]:50302 S ; pass eth0
+eth0 tcp [2001:db8:9::9]:50302 > [2001:db8::1]:40301 SA ; local
+here tcp [2001:db8::1]:40301 > [2001:db8:9::9]:50302 A ; pass eth0
+eth0 icmp 2001:db8:77::fe > 2001:db8::1 too-big about [2001:db8::1]:40301 > [2001:db8:9::9]:50302 ; local
+here icmp 2001:db8::1 > 2001:db8:9::9 unreachable about [2001:db8:9::9]:50302 > [2001:db8::1]:40301 ; pass eth0

@@ -54,3 +54,22 @@ eth0 tcp 198.51.100.7:50001 > 192.0.2.10:20 SA ; local ; none: drop
 here tcp 192.0.2.10:20 > 198.51.100.7:50001 A ; pass eth0 ; none: drop
 expect PORT 25 of 198.51.100.7:40000 > 192.0.2.10:21
 here tcp 192.0.2.10:20 > 198.51.100.7:25 S ; drop
+
+# The whole of a session of 198.51.100.7 with the server 192.0.2.10.
+eth0 tcp 198.51.100.7:41000 > 192.0.2.10:21 S ; local
+here tcp 192.0.2.10:21 > 198.51.100.7:41000 SA ; pass eth0
+eth0 tcp 198.51.100.7:41000 > 192.0.2.10:21 A ; local
+eth0 icmp 198.51.100.254 > 192.0.2.10 too-big about 192.0.2.10:21 > 198.51.100.7:41000 ; local
+here icmp 192.0.2.10 > 198.51.100.7 unreachable about 198.51.100.7:41000 > 192.0.2.10:21 ; pass eth0
+expect 227 50050 of 198.51.100.7:41000 > 192.0.2.10:21
+eth0 tcp 198.51.100.7:41001 > 192.0.2.10:50050 S ; local
+here tcp 192.0.2.10:50050 > 198.51.100.7:41001 SA ; pass eth0
+eth0 tcp 198.51.100.7:41001 > 192.0.2.10:50050 A ; local
+eth0 icmp 198.51.100.254 > 192.0.2.10 too-big about 192.0.2.10:50050 > 198.51.100.7:41001 ; local
+here icmp 192.0.2.10 > 198.51.100.7 unreachable about 198.51.100.7:41001 > 192.0.2.10:50050 ; pass eth0
+expect PORT 50351 of 198.51.100.7:41000 > 192.0.2.10:21
+here tcp 192.0.2.10:20 > 198.51.100.7:50351 S ; pass eth0 ; none: drop
+eth0 tcp 198.51.100.7:50351 > 192.0.2.10:20 SA ; local ; none: drop
+here tcp 192.0.2.10:20 > 198.51.100.7:50351 A ; pass eth0 ; none: drop
+eth0 icmp 198.51.100.254 > 192.0.2.10 too-big about 192.0.2.10:20 > 198.51.100.7:50351 ; local ; none: drop
+here icmp 192.0.2.10 > 198.51.100.7 unreachable about 198.51.100.7:50351 > 192.0.2.10:20 ; pass eth0 ; none: drop
