@@ -12,7 +12,7 @@ TESTED  := $(VENV)/.with-tests-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab bench test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
+.PHONY: help lab bench bench-rules test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,9 @@ lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and 
 
 bench: setup ## The same load through the kernel's helper and ours, side by side
 	$(SUDO) $(BIN)/ftpfw lab bench
+
+bench-rules: setup ## What a thousand published servers cost a packet, on every firewall
+	$(SUDO) $(BIN)/python -m tests.kernel.bench_rules $(if $(ROUNDS),--rounds $(ROUNDS))
 
 test: check unit kernel ## Every test
 
@@ -49,10 +52,10 @@ $(VM)/initrd: tools/vm/setup tools/vm/init
 fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
 
-proof: setup-tests ## The tests against nf_conntrack_ftp and of any segmentation, long, with a new seed
-	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 \
+proof: setup-tests ## The tests with generated traffic, long, with a new seed
+	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=15000 \
 	  $(BIN)/pytest -p no:cacheprovider -rP tests/kernel/test_against_kernel.py \
-	  tests/kernel/test_any_segmentation.py
+	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py
 
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check .

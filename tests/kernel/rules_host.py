@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
 
+from ftpfw.conntrack import cthelper
 from ftpfw.helper.backends import attachable
 from ftpfw.ruleset.compile import HELPER_NAME
-from ftpfw.ruleset.model import Family
+from ftpfw.ruleset.model import Family, RuleSet
+from ftpfw.ruleset.nft_native import Nftables
 from ftpfw.ruleset.policy import Backend
 
 from .netns import require_program, run, set_namespace
@@ -103,3 +105,17 @@ def require_helper(backend: Backend) -> None:
     name = HELPER_NAME.get(backend)
     if name and not attachable(name):
         pytest.skip(f"needs the conntrack helper {name}")
+
+
+def require_backend(backend: Backend) -> None:
+    """Skip where the kernel lacks what a backend needs; the inspector registers its own helper."""
+    if backend is not Backend.CTHELPER:
+        require_helper(backend)
+    elif not cthelper.available():
+        pytest.skip("needs the kernel module nfnetlink_cthelper")
+
+
+def holds(firewall: str, backend: Backend, rulesets: Sequence[RuleSet]) -> bool:
+    """Whether this kernel can hold the rules there; only nf_tables may be unable to queue."""
+    queues = backend in {Backend.BORROWED, Backend.CTHELPER}
+    return firewall != Nftables.name or not queues or Nftables().takes(rulesets)
