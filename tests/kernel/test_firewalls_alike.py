@@ -43,7 +43,7 @@ from .rules_host import entered, holds, require_helper
 from .verdicts import read_verdicts
 from .wires import Packet, Wires, built
 
-PROBES = int(os.environ.get("FTPFW_PROBES", "1000"))
+PROBES = int(os.environ.get("FTPFW_PROBES", "700"))
 SEED = int(os.environ.get("FTPFW_SEED", "21"))
 
 OPENED = 300
