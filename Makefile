@@ -53,7 +53,7 @@ fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
 
 proof: setup-tests ## The tests with generated traffic, long, with a new seed
-	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=15000 \
+	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=8000 \
 	  $(BIN)/pytest -p no:cacheprovider -rP tests/kernel/test_against_kernel.py \
 	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py
 

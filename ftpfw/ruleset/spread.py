@@ -37,6 +37,9 @@ PORTS = ("dport", "sport", "orig_dport")
 """The fields that rules are spread by, hosts first."""
 
 
+GUARD = "orig_dport"
+"""Asked ahead of hosts: a number is compared faster than addresses, and few connections have it."""
+
 _WHYS = {
     "destination": "Packets to {} pass rules of their own.",
     "source": "Packets from {} pass rules of their own.",
@@ -76,8 +79,20 @@ class _Tree:
         return [
             rule
             for name, bucket in _buckets(rules, fields)
-            for rule in self._parted(bucket, name, fields)
+            for rule in self._guarded(bucket, name, fields)
         ]
+
+    def _guarded(self, rules: list[Rule], name: str | None, fields: Sequence[str]) -> list[Rule]:
+        """Rules of a bucket, behind jumps that only the connections to their ports take.
+
+        Packets of all others, of data connections first of all, are not asked for hosts then.
+        """
+        guarded = name not in {None, GUARD} and all(rule.match.orig_dport for rule in rules)
+        parts = _port_parts(rules, GUARD) if guarded and GUARD in fields else []
+        if name is None or not parts or len(rules) <= self._leaf:
+            return self._parted(rules, name, fields)
+        rest = [one for one in fields if one != GUARD]
+        return [self._jump(GUARD, ports, part, name, rest) for ports, part in parts]
 
     def _parted(self, rules: list[Rule], name: str | None, fields: Sequence[str]) -> list[Rule]:
         """Rules that all name a value of one field, or jumps to parts of them."""
@@ -86,13 +101,16 @@ class _Tree:
         parts = _host_parts(rules, name) if name in HOSTS else _port_parts(rules, name)
         if len(parts) < 2:
             return self._planted(rules, [one for one in fields if one != name])
-        return [self._jump(name, value, part, fields) for value, part in parts]
+        return [self._jump(name, value, part, name, fields) for value, part in parts]
 
-    def _jump(self, name: str, value: Value, part: list[Rule], fields: Sequence[str]) -> Rule:
+    def _jump(
+        self, name: str, value: Value, part: list[Rule], then: str, fields: Sequence[str]
+    ) -> Rule:
+        """The jump to a branch of what has ``value``, which is parted by the field ``then``."""
         branch = f"{self._trunk.name}.{len(self._branches) + 1}"
         at = len(self._branches)
         self._branches.append(Chain(branch, self._trunk.table, ()))
-        rules = tuple(self._parted(part, name, fields))
+        rules = tuple(self._parted(part, then, fields))
         self._branches[at] = Chain(branch, self._trunk.table, rules)
         protocol = Protocol.TCP if name in {"sport", "dport"} else None
         asked: dict[str, Any] = {name: value}

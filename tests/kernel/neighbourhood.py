@@ -15,11 +15,10 @@ from ipaddress import ip_address, ip_interface
 
 from .netns import Namespaces, inside, run
 from .paths import Session, require_alive
+from .probes import HERE
 from .sockets import PATIENCE
-from .wires import GATE_SYSCTLS
+from .wires import GATE_MAC, GATE_SYSCTLS
 
-HERE = "here"
-GATE_MAC = "02:00:00:00:00:01"
 NO_DAD = ("net.ipv6.conf.default.accept_dad=0", "net.ipv6.conf.default.dad_transmits=0")
 """A router that has to wait for its link-local address asks for no neighbour meanwhile."""
 
@@ -38,7 +37,7 @@ class Neighbourhood:
         for name, own in addresses.items():
             # A bridge without an address of its own takes another with each new port, and who
             # has learned the last one is not heard any more.
-            bridge = f"link add {name} address {GATE_MAC} type bridge"
+            bridge = f"link add {name} address {GATE_MAC.hex(':')} type bridge"
             run(self.gate, "ip", *bridge.split())
             run(self.gate, "ip", "link", "set", name, "up")
             namespaces.address(self.gate, name, *own)

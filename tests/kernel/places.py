@@ -40,13 +40,14 @@ class Places:
             self._policy = policy
         if self._backend != backend:
             self._inspector.close()
-            self._backend = backend
+            self._backend = None
             if backend is Backend.CTHELPER:
                 self._inspector.callback(cthelper.unregister)
             if backend in INSPECTED:
                 directory = self._directory / f"{policy}-{backend}"
                 inspector = inspecting(self.place.gate, sample_text(policy, backend), directory)
                 self._inspector.enter_context(inspector)
+            self._backend = backend
         return self.place
 
     def close(self) -> None:

@@ -14,6 +14,7 @@ import struct
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
+from ftpfw.conntrack.model import Tuple
 from ftpfw.tcp.checksum import internet_checksum
 
 Address = IPv4Address | IPv6Address
@@ -46,6 +47,11 @@ class Endpoints:
 
     def turned(self) -> Endpoints:
         return Endpoints(self.destination, self.dport, self.source, self.sport)
+
+    @property
+    def tracked(self) -> Tuple:
+        """As conntrack has it."""
+        return Tuple(self.source.packed, self.sport, self.destination.packed, self.dport)
 
     def __str__(self) -> str:
         return f"{_endpoint(self.source, self.sport)} > {_endpoint(self.destination, self.dport)}"

@@ -9,13 +9,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from ftpfw.conntrack import cthelper
 from ftpfw.helper.backends import attachable
+from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.model import Family, RuleSet
 from ftpfw.ruleset.nft_native import Nftables
 from ftpfw.ruleset.policy import Backend
+from tests.unit.ruleset.samples import backends, sample
 
 from .netns import require_program, run, set_namespace
 
@@ -119,3 +122,23 @@ def holds(firewall: str, backend: Backend, rulesets: Sequence[RuleSet]) -> bool:
     """Whether this kernel can hold the rules there; only nf_tables may be unable to queue."""
     queues = backend in {Backend.BORROWED, Backend.CTHELPER}
     return firewall != Nftables.name or not queues or Nftables().takes(rulesets)
+
+
+def rule_sets(policies: Sequence[str]) -> list[ParameterSet]:
+    """Sample policy, backend and firewall, of all that there are.
+
+    Those of a policy stay with one worker, which keeps its namespaces; those that need our own
+    helper, of which a host has one, take turns with all others that do.
+    """
+    return [
+        pytest.param(
+            policy,
+            backend,
+            firewall,
+            id=f"{policy}-{backend}-{firewall}",
+            marks=[] if backend is Backend.CTHELPER else [pytest.mark.xdist_group(policy)],
+        )
+        for policy in policies
+        for backend in backends(sample(policy))
+        for firewall in FIREWALLS
+    ]

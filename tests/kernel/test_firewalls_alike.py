@@ -43,7 +43,7 @@ from .rules_host import entered, holds, require_helper
 from .verdicts import read_verdicts
 from .wires import Packet, Wires, built
 
-PROBES = int(os.environ.get("FTPFW_PROBES", "1000"))
+PROBES = int(os.environ.get("FTPFW_PROBES", "700"))
 SEED = int(os.environ.get("FTPFW_SEED", "21"))
 
 OPENED = 300
@@ -156,7 +156,7 @@ class Story:
         for chapter in ("answers", "segments"):
             told[chapter] = self._tell(chapter)
         with inside(self._wires.gate, Ctnetlink) as conntrack:
-            found = [conntrack.get(_tuple(ends)) for ends in self._opened]
+            found = [conntrack.get(ends.tracked) for ends in self._opened]
             told["helpers"] = [f"{one.original} {one.helper}" if one else "" for one in found]
             if first:
                 self._choose_masters([one for one in found if one and one.helper])
@@ -253,7 +253,3 @@ def _outcomes(probes: Sequence[Probe], sights: Sequence[Sight | None]) -> list[s
     """Where a port was taken the kernel chooses another at random: that it did is told alone."""
     told = (outcome(probe, seen) for probe, seen in zip(probes, sights, strict=True))
     return [re.sub(r"from (\[\S+\]|[0-9.]+):\d+", r"from \1:another", one) for one in told]
-
-
-def _tuple(ends: Endpoints) -> Tuple:
-    return Tuple(ends.source.packed, ends.sport, ends.destination.packed, ends.dport)

@@ -17,15 +17,16 @@ from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.apply import firewalls_with_ours
 from ftpfw.ruleset.compile import compile_families
 from ftpfw.ruleset.policy import Backend
-from tests.unit.ruleset.samples import backends, sample
+from tests.unit.ruleset.samples import sample
 
 from .foreign import ForeignRules
 from .loading import loaded
-from .neighbourhood import HERE, Neighbourhood, exchanged, is_shut
+from .neighbourhood import Neighbourhood, exchanged, is_shut
 from .netns import Namespaces, require_program, run
 from .paths import Session, require_alive, session
 from .places import Places, applied, sample_text
-from .rules_host import entered, holds, require_backend
+from .probes import HERE
+from .rules_host import entered, holds, require_backend, rule_sets
 from .verdicts import read_verdicts
 from .wires import one_processor
 
@@ -170,17 +171,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Places]:
     places.close()
 
 
-def cases() -> Iterator[object]:
-    for policy in POLICIES:
-        for backend in backends(sample(policy)):
-            for firewall in FIREWALLS:
-                group = [] if backend is Backend.CTHELPER else [pytest.mark.xdist_group(policy)]
-                yield pytest.param(
-                    policy, backend, firewall, marks=group, id=f"{policy}-{backend}-{firewall}"
-                )
-
-
-@pytest.mark.parametrize(("policy", "backend", "firewall"), list(cases()))
+@pytest.mark.parametrize(("policy", "backend", "firewall"), rule_sets(POLICIES))
 def test_sessions(places: Places, policy: str, backend: Backend, firewall: str) -> None:
     require_backend(backend)
     place = places.of(policy, backend)

@@ -16,18 +16,17 @@ import pytest
 from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.errors import KernelError
 from ftpfw.helper.expecting import expected
-from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.apply import apply, remove
 from ftpfw.ruleset.compile import compile_families
 from ftpfw.ruleset.model import Queue, Rule, RuleSet, Table
 from ftpfw.ruleset.policy import Backend
-from tests.unit.ruleset.samples import NAMES, backends, sample
+from tests.unit.ruleset.samples import NAMES, sample
 
 from .conftest import made_namespaces
 from .foreign import ForeignRules
 from .netns import inside, require_program
-from .probes import outcome
-from .rules_host import entered, holds, require_helper
+from .probes import outcome, parse_probe
+from .rules_host import entered, holds, require_helper, rule_sets
 from .verdicts import Expect, Row, Scene, Verdicts, read_verdicts
 from .wires import Wires
 
@@ -74,18 +73,7 @@ def stages() -> Iterator[Stages]:
     stages.close()
 
 
-def cases() -> Iterator[object]:
-    for name in NAMES:
-        for backend in backends(sample(name)):
-            for firewall in FIREWALLS:
-                # Of one policy they stay with one worker; those with our helper take turns.
-                group = [] if backend is Backend.CTHELPER else [pytest.mark.xdist_group(name)]
-                yield pytest.param(
-                    name, backend, firewall, marks=group, id=f"{name}-{backend}-{firewall}"
-                )
-
-
-@pytest.mark.parametrize(("name", "backend", "firewall"), list(cases()))
+@pytest.mark.parametrize(("name", "backend", "firewall"), rule_sets(NAMES))
 def test_verdicts(stages: Stages, name: str, backend: Backend, firewall: str) -> None:
     require_helper(backend)
     policy, stage = sample(name), stages.of(name)
@@ -134,13 +122,19 @@ def _ask(stage: Stage, rows: list[Row], backend: Backend) -> Iterator[str]:
 
 def _agree(stage: Stage, row: Expect) -> None:
     """What the inspector does for a command or reply."""
-    master = stage.conntrack.get(row.master)
+    master = stage.conntrack.get(row.control.tracked)
     assert master, f"{stage.table.name}.t:{row.line}: there is no control connection"
     stage.conntrack.add_expectation(expected(master, row.announcer, row.port, row.port))
 
 
 def test_every_sample_has_its_table() -> None:
     assert [name for name in NAMES if not list(read_verdicts(name).rows())] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_are_written_as_they_are_read(name: str) -> None:
+    for row in read_verdicts(name).rows():
+        assert parse_probe(str(row.probe)) == row.probe
 
 
 MUTATED = [

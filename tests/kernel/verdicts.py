@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ftpfw.conntrack.model import Direction, Tuple
+from ftpfw.conntrack.model import Direction
 from ftpfw.ruleset.policy import Backend
 
 from .probes import Endpoints, Probe, parse_ends, parse_probe
@@ -46,11 +46,6 @@ class Expect:
     announcer: Direction
     port: int
     control: Endpoints
-
-    @property
-    def master(self) -> Tuple:
-        ends = self.control
-        return Tuple(ends.source.packed, ends.sport, ends.destination.packed, ends.dport)
 
 
 Scene = list[Row | Expect]

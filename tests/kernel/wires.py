@@ -121,7 +121,6 @@ class Wires:
         for rule in NO_RESETS:
             run(self.gate, "nft", *rule.split())
         self._ping = _ping_of(addresses)
-        self._pings = 0
 
     def close(self) -> None:
         for one in (*self._cables.values(), *self._here.values(), *self._local):
@@ -188,7 +187,6 @@ class Wires:
 
     def _gather(self) -> list[Sight]:
         """All that came out until the answer to a ping, on every cable."""
-        self._pings += 1
         interface, ends = self._ping
         self._send(interface, build(Probe(interface, "icmp", ends, "echo"), 0))
         sights: list[Sight] = []
@@ -206,7 +204,7 @@ class Wires:
 
 
 def _cable(name: str) -> socket.socket:
-    cable = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
+    cable = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     cable.bind((name, ETH_P_ALL))
     cable.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
     cable.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, ROOM)
