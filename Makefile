@@ -64,7 +64,7 @@ format: setup ## Format the code
 
 setup: $(STAMP) ## System packages and the virtual environment
 
-$(STAMP): tools/setup pyproject.toml
+$(STAMP): tools/setup tools/packages.sh pyproject.toml
 	PYTHON=$(PYTHON) tools/setup $(VENV)
 
 clean: ## Remove the virtual environment, the kernel of vm-test and caches

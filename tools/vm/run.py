@@ -93,7 +93,7 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> int:
         *("-kernel", f"{tree}/kernel/boot/vmlinuz-{version}", "-initrd", f"{tree}/initrd"),
         *("-append", kernel_line(scratch, f"{tree}/kernel/lib/modules/{version}")),
     ]
-    say(f"booting Linux {version} ({arguments.cpus} processors, {arguments.memory} MiB) ...")
+    say(f"booting Linux {version} (processors: {arguments.cpus}, {arguments.memory} MiB) ...")
     stack.enter_context(started(command, pass_fds=ends.values()))
     for end in ends.values():
         os.close(end)
