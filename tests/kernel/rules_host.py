@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
 from ftpfw.conntrack import cthelper
+from ftpfw.errors import KernelError
 from ftpfw.helper.backends import attachable
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.model import Family
 from ftpfw.ruleset.policy import Backend
 
 from .netns import require_program, run, set_namespace
+from .sockets import PATIENCE
 
 SUFFIX = {"legacy": "legacy", "nft-compat": "nft"}
 PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -75,7 +79,19 @@ def known_helper(request: pytest.FixtureRequest) -> Iterator[None]:
     made = wanted and cthelper.make_known(0)
     yield
     if made:
-        cthelper.unregister()
+        unregister_at_last()
+
+
+def unregister_at_last() -> None:
+    """The kernel takes a removed namespace's rules away when it comes to it, and tells nobody."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return cthelper.unregister()
+        except KernelError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def require_helper(backend: Backend) -> None:
