@@ -36,8 +36,8 @@ from ftpfw.ruleset.model import Family
 from ftpfw.ruleset.policy import Backend, Policy
 from ftpfw.ruleset.policy_file import read_policy
 
-READY_WITHIN = 30.0
-"""Seconds for the helper to start; a cold interpreter on a slow machine takes several."""
+READY_WITHIN = 90.0
+"""Seconds for the helper to start, as service managers have it; a machine may be slow and busy."""
 
 RELOADS_WITHIN = 10.0
 
@@ -195,11 +195,12 @@ def _start_helper(policy: Path, backend: Backend, state: State) -> None:
         except BaseException:
             process.kill()
             raise
+        silent = "it gave no reason" if process.poll() is not None else "it was not ready in time"
         process.kill()
         process.wait()
         said.seek(0)
         reason = said.read().decode(errors="replace").strip().removeprefix("ftpfw: ")
-    raise HostError(f"the helper did not start: {reason or 'it gave no reason'}")
+    raise HostError(f"the helper did not start: {reason or silent}")
 
 
 def _record(policy: Path, wanted: Policy, backend: Backend, firewall: str) -> Loaded:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -12,6 +14,7 @@ import pytest
 from _pytest.mark import ParameterSet
 
 from ftpfw.conntrack import cthelper
+from ftpfw.errors import KernelError
 from ftpfw.helper.backends import attachable
 from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.compile import HELPER_NAME
@@ -21,6 +24,7 @@ from ftpfw.ruleset.policy import Backend
 from tests.unit.ruleset.samples import backends, sample
 
 from .netns import require_program, run, set_namespace
+from .sockets import PATIENCE
 
 SUFFIX = {"legacy": "legacy", "nft-compat": "nft"}
 PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -101,6 +105,28 @@ def require_nft_queue() -> None:
     argv = ["unshare", "--net", "nft", "-f", "-"]
     if subprocess.run(argv, input=table, text=True, capture_output=True, check=False).returncode:
         pytest.skip("needs nf_tables' queue statement (nft_queue)")
+
+
+@pytest.fixture
+def known_helper(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Our own helper can be named by rules while a test runs that has it in its name."""
+    wanted = "cthelper" in request.node.name and cthelper.available()
+    made = wanted and cthelper.make_known(0)
+    yield
+    if made:
+        unregister_at_last()
+
+
+def unregister_at_last() -> None:
+    """The kernel takes a removed namespace's rules away when it comes to it, and tells nobody."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return cthelper.unregister()
+        except KernelError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def require_helper(backend: Backend) -> None:

@@ -22,7 +22,9 @@ from tests.unit.ruleset.samples import CASES, NAMES, backends, compiled, rendere
 from tests.unit.table import table
 
 from .netns import Namespaces, run
-from .rules_host import SUFFIX, RulesHost, entered, require_helper
+from .rules_host import SUFFIX, RulesHost, entered, known_helper, require_helper
+
+__all__ = ["known_helper"]
 
 FOREIGN = """\
 *filter
@@ -45,7 +47,9 @@ COMMIT
 
 
 @pytest.fixture(params=SUFFIX)
-def host(request: pytest.FixtureRequest, namespaces: Namespaces) -> Iterator[RulesHost]:
+def host(
+    request: pytest.FixtureRequest, known_helper: None, namespaces: Namespaces
+) -> Iterator[RulesHost]:
     namespace = namespaces.create("rules")
     with entered(namespace):
         yield RulesHost(namespace, request.param)

@@ -21,7 +21,9 @@ from tests.unit.ruleset.samples import NAMES, backends, sample
 from tests.unit.table import table
 
 from .netns import Namespaces, run
-from .rules_host import NftHost, entered, require_helper, require_nft_queue
+from .rules_host import NftHost, entered, known_helper, require_helper, require_nft_queue
+
+__all__ = ["known_helper"]
 
 FIREWALL = "nftables"
 
@@ -56,7 +58,7 @@ CASES = [
 
 
 @pytest.fixture
-def host(namespaces: Namespaces) -> Iterator[NftHost]:
+def host(known_helper: None, namespaces: Namespaces) -> Iterator[NftHost]:
     namespace = namespaces.create("rules")
     with entered(namespace):
         yield NftHost(namespace)

@@ -50,8 +50,9 @@ class VmError(Exception):
 def main() -> int:
     """Run as the arguments say; the exit code."""
     arguments = read_arguments()
-    # Ends like an exit, so that whatever was started ends too.
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    # Ends like an exit, so that whatever was started ends too; also where a shell that starts
+    # it in the background has Ctrl-C ignored.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _frame: sys.exit(128 + number))
     try:
         with ExitStack() as stack:
@@ -59,8 +60,6 @@ def main() -> int:
     except VmError as error:
         say(str(error))
         return NOT_RUN
-    except KeyboardInterrupt:
-        return 128 + signal.SIGINT
 
 
 def read_arguments() -> argparse.Namespace:
@@ -94,7 +93,7 @@ def run(stack: ExitStack, arguments: argparse.Namespace) -> int:
         *("-kernel", f"{tree}/kernel/boot/vmlinuz-{version}", "-initrd", f"{tree}/initrd"),
         *("-append", kernel_line(scratch, f"{tree}/kernel/lib/modules/{version}")),
     ]
-    say(f"booting Linux {version} ({arguments.cpus} processors, {arguments.memory} MiB) ...")
+    say(f"booting Linux {version} (processors: {arguments.cpus}, {arguments.memory} MiB) ...")
     stack.enter_context(started(command, pass_fds=ends.values()))
     for end in ends.values():
         os.close(end)
@@ -266,7 +265,7 @@ class Watch:
 
     def _tail(self) -> str:
         lines = self._heard[self._console].decode(errors="replace").splitlines()
-        return "".join(f"\n    {line}" for line in ["; its console:", *lines[-30:]])
+        return "; its console:" + "".join(f"\n    {line}" for line in lines[-30:])
 
 
 if __name__ == "__main__":
