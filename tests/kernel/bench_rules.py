@@ -1,4 +1,6 @@
-"""What a thousand published servers cost a packet, on every firewall: `make bench-rules`.
+"""What a thousand published servers cost on every firewall: `make bench-rules`.
+
+To generate and apply their rules once, and each packet from then on.
 
 Each policy on each firewall has a gateway of its own; rounds go by turns through all, so what
 else the machine does meanwhile hits them alike. A round's packets are sent from one processor,
@@ -33,6 +35,8 @@ from ftpfw.helper.expecting import expected
 from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.apply import apply
 from ftpfw.ruleset.compile import compile_families
+from ftpfw.ruleset.iptables import render_save
+from ftpfw.ruleset.nftables import render_nftables
 from ftpfw.ruleset.policy import Backend
 from ftpfw.ruleset.policy_file import read_policy
 from tests.unit.ruleset.many import many_servers
@@ -137,13 +141,23 @@ def _subject(
     namespaces: Namespaces, firewall: str, backend: Backend, servers: int
 ) -> Subject | None:
     """None where this kernel cannot hold the rules there."""
+    begin = time.perf_counter()
     rulesets = compile_families(read_policy(many_servers(servers), "bench.toml"), backend)
+    text = render_nftables(rulesets) if firewall == "nftables" else render_save(rulesets[0])
+    made = time.perf_counter() - begin
     wires = Wires(namespaces, ADDRESSES, "eth0")
     with entered(wires.gate):
         if not holds(firewall, backend, rulesets):
             wires.close()
             return None
+        begin = time.perf_counter()
         apply(rulesets, firewall)
+        applied = time.perf_counter() - begin
+    print(
+        f"{firewall:12}{servers:>5} servers: {len(text.splitlines()):6} lines, generated in"
+        f" {made:.2f} s, applied in {applied:.2f} s",
+        flush=True,
+    )
     if firewall == "nftables":
         run(
             wires.gate,
@@ -273,9 +287,11 @@ def main() -> None:
     asked = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("needs root, to make network namespaces")
-    print(f"microseconds for a packet, medians of {asked.rounds} rounds of {BURST}, by turns")
-    print(f"{'packets':10}{'firewall':12}{FEW:>8} server{MANY:>9} servers   ratio")
-    for what, firewall, costs in measured(asked.backend, asked.rounds):
+    rows = measured(asked.backend, asked.rounds)
+    for number, (what, firewall, costs) in enumerate(rows):
+        if number == 0:
+            print(f"microseconds for a packet, medians of {asked.rounds} rounds of {BURST}")
+            print(f"{'packets':10}{'firewall':12}{FEW:>8} server{MANY:>9} servers   ratio")
         few, many = costs[FEW] * 1e6, costs[MANY] * 1e6
         print(f"{what:10}{firewall:12}{few:15.2f}{many:17.2f}{many / few:8.2f}", flush=True)
 
