@@ -90,17 +90,25 @@ def _cthelper() -> Offer:
 
 
 def _kernel() -> Offer:
+    """Its rules have the kernel load the helper; what rewrites for it under NAT nobody loads."""
+    _modprobe("nf_nat_ftp")
     return _attached(Backend.KERNEL, "nf_conntrack_ftp")
 
 
 def _queued(backend: Backend) -> Offer | None:
     """The refusal where the kernel has no NFQUEUE, which both inspected backends need."""
-    if not NFQUEUE_PROC.exists() and shutil.which("modprobe"):
-        subprocess.run(["modprobe", "--quiet", "nfnetlink_queue"], capture_output=True, check=False)
+    if not NFQUEUE_PROC.exists():
+        _modprobe("nfnetlink_queue")
     if NFQUEUE_PROC.exists():
         return None
     mend = 'modprobe nfnetlink_queue, or backend = "kernel"'
     return Offer(backend, False, "the kernel has no NFQUEUE", mend)
+
+
+def _modprobe(module: str) -> None:
+    """Load a module, where there is one and we may."""
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "--quiet", module], capture_output=True, check=False)
 
 
 def _registrable() -> Offer:
