@@ -59,11 +59,11 @@ class Offer:
     mend: str = ""
 
 
-def offers(idle: Collection[str] = ()) -> Iterator[Offer]:
+def offers(idle: Collection[str] | None = None) -> Iterator[Offer]:
     """What this host offers, in the order in which ``auto`` prefers it; asked one by one.
 
     ``idle`` are modules that are there and not loaded: what needs one is not tried, since
-    that would load it.
+    that would load it. Without them, what a backend needs is loaded.
     """
     yield _borrowed(idle)
     yield _cthelper(idle)
@@ -95,32 +95,41 @@ def _candidates(policy: Policy) -> set[Backend]:
     return set(INSPECTED)
 
 
-def _borrowed(idle: Collection[str]) -> Offer:
+def _borrowed(idle: Collection[str] | None) -> Offer:
     return _queued(Backend.BORROWED, idle) or _attached(Backend.BORROWED, idle)
 
 
-def _cthelper(idle: Collection[str]) -> Offer:
+def _cthelper(idle: Collection[str] | None) -> Offer:
     return _queued(Backend.CTHELPER, idle) or _registrable(idle)
 
 
-def _kernel(idle: Collection[str]) -> Offer:
+def _kernel(idle: Collection[str] | None) -> Offer:
+    """Its rules have the kernel load the helper; what rewrites for it under NAT nobody loads."""
+    if idle is None:
+        _modprobe("nf_nat_ftp")
     return _attached(Backend.KERNEL, idle)
 
 
-def _queued(backend: Backend, idle: Collection[str]) -> Offer | None:
+def _queued(backend: Backend, idle: Collection[str] | None) -> Offer | None:
     """The refusal where the kernel has no NFQUEUE, which both inspected backends need."""
-    if "nfnetlink_queue" in idle:
+    if "nfnetlink_queue" in (idle or ()):
         return None
-    if not NFQUEUE_PROC.exists() and shutil.which("modprobe"):
-        subprocess.run(["modprobe", "--quiet", "nfnetlink_queue"], capture_output=True, check=False)
+    if idle is None and not NFQUEUE_PROC.exists():
+        _modprobe("nfnetlink_queue")
     if NFQUEUE_PROC.exists():
         return None
     mend = 'modprobe nfnetlink_queue, or backend = "kernel"'
     return Offer(backend, False, "the kernel has no NFQUEUE", mend)
 
 
-def _registrable(idle: Collection[str]) -> Offer:
-    if "nfnetlink_cthelper" in idle:
+def _modprobe(module: str) -> None:
+    """Load a module, where there is one and we may."""
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "--quiet", module], capture_output=True, check=False)
+
+
+def _registrable(idle: Collection[str] | None) -> Offer:
+    if "nfnetlink_cthelper" in (idle or ()):
         return Offer(Backend.CTHELPER, True, "nfnetlink_cthelper is there when loaded")
     try:
         cthelper.registered()
@@ -129,12 +138,12 @@ def _registrable(idle: Collection[str]) -> Offer:
     return Offer(Backend.CTHELPER, True, "nfnetlink_cthelper answers")
 
 
-def _attached(backend: Backend, idle: Collection[str]) -> Offer:
+def _attached(backend: Backend, idle: Collection[str] | None) -> Offer:
     """Ask the kernel with a rule, in a network namespace that ends with the question."""
     name, module = HELPER_NAME[backend], HELPER_MODULE[backend]
     if not has_capability(CAP_NET_ADMIN):
         return Offer(backend, False, "not known without CAP_NET_ADMIN", "run it with sudo")
-    if not TRIED_WITH.isdisjoint(idle) or module in idle:
+    if not TRIED_WITH.isdisjoint(idle or ()) or module in (idle or ()):
         return Offer(backend, True, f"the kernel's helper {name!r} is there when loaded")
     if not _can_unshare():
         return _not_tried(backend, module)
