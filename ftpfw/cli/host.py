@@ -13,7 +13,6 @@ from ftpfw.helper.control import ask
 from ftpfw.helper.privileges import CAP_NET_ADMIN, has_capability
 from ftpfw.helper.standing import require_takeable
 from ftpfw.helper.state import State
-from ftpfw.ruleset.apply import firewalls_with_ours
 from ftpfw.ruleset.policy import Backend, Policy, interfaces
 from ftpfw.ruleset.policy_file import decode_policy, read_policy
 
@@ -66,13 +65,3 @@ def require_served(policy: Policy, backend: Backend, state: State) -> None:
             f"the policy means the backend {backend}, but a helper runs for {served}",
             mend="end that helper first",
         )
-
-
-def require_one_home(firewall: str) -> None:
-    """Rules in legacy and nf_tables at once would each see every packet."""
-    for home in firewalls_with_ours():
-        if home != firewall:
-            raise HostError(
-                f"rules of ftpfw's live on {home} already, where packets would meet both",
-                mend=f"ftpfw rules remove POLICY, then again; rules apply has --backend {home} too",
-            )

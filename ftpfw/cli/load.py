@@ -18,7 +18,6 @@ from ftpfw.cli.host import (
     POLICY_FILE,
     open_policy,
     require_interfaces,
-    require_one_home,
     require_root,
 )
 from ftpfw.cli.interrupts import interrupts_deferred, interrupts_unwind
@@ -26,18 +25,19 @@ from ftpfw.cli.unload import retire_helper, stop_helper
 from ftpfw.errors import HostError, PolicyError
 from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.control import ask
-from ftpfw.helper.doctor import COUNT_BYTES, counts_bytes
+from ftpfw.helper.doctor.facts import counts_bytes
+from ftpfw.helper.doctor.sysctls import COUNT_BYTES
 from ftpfw.helper.notify import listening
 from ftpfw.helper.standing import control_ports, require_takeable
 from ftpfw.helper.state import Loaded, State, network_namespace
-from ftpfw.ruleset.apply import apply, check, choose_firewall, restore
+from ftpfw.ruleset.apply import apply, check, choose_firewall, require_one_home
 from ftpfw.ruleset.compile import compile_families, families
 from ftpfw.ruleset.model import Family
 from ftpfw.ruleset.policy import Backend, Policy
 from ftpfw.ruleset.policy_file import read_policy
 
-READY_WITHIN = 30.0
-"""Seconds for the helper to start; a cold interpreter on a slow machine takes several."""
+READY_WITHIN = 90.0
+"""Seconds for the helper to start, as service managers have it; a machine may be slow and busy."""
 
 RELOADS_WITHIN = 10.0
 
@@ -75,9 +75,8 @@ def load(policy: Path) -> None:
 def _load(policy: Path, wanted: Policy, state: State) -> None:
     _require_nothing_else(state)
     backend = resolve_backend(wanted)
-    firewall = choose_firewall()
-    require_one_home(firewall)
     rulesets = compile_families(wanted, backend)
+    firewall = choose_firewall(rulesets)
     with ExitStack() as undo:
         undo.callback(state.remove)
         if backend in INSPECTED:
@@ -86,7 +85,7 @@ def _load(policy: Path, wanted: Policy, state: State) -> None:
             undo.callback(stop_helper, state)
             _start_helper(policy, backend, state)
         with interrupts_deferred():
-            undo.callback(restore, apply(rulesets, firewall), firewall)
+            undo.callback(apply(rulesets, firewall))
             state.set_loaded(_record(policy, wanted, backend, firewall))
             undo.pop_all()
     _report(wanted, backend, firewall, state)
@@ -154,8 +153,7 @@ def _change(loaded: Loaded, policy: Path, wanted: Policy, state: State) -> None:
             undo.callback(stop_helper, state)
             _start_helper(policy, backend, state)
         with interrupts_deferred():
-            before = apply(compile_families(wanted, backend), loaded.firewall)
-            undo.callback(restore, before, loaded.firewall)
+            undo.callback(apply(compile_families(wanted, backend), loaded.firewall))
             if backend in INSPECTED:
                 _renew_helper(wanted, state)
             state.set_loaded(_successor(loaded, wanted))
@@ -197,11 +195,12 @@ def _start_helper(policy: Path, backend: Backend, state: State) -> None:
         except BaseException:
             process.kill()
             raise
+        silent = "it gave no reason" if process.poll() is not None else "it was not ready in time"
         process.kill()
         process.wait()
         said.seek(0)
         reason = said.read().decode(errors="replace").strip().removeprefix("ftpfw: ")
-    raise HostError(f"the helper did not start: {reason or 'it gave no reason'}")
+    raise HostError(f"the helper did not start: {reason or silent}")
 
 
 def _record(policy: Path, wanted: Policy, backend: Backend, firewall: str) -> Loaded:

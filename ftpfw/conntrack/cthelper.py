@@ -53,7 +53,7 @@ MAX_EXPECTED = 1
 TIMEOUT_SECONDS = 300
 
 
-def register(queue: int, name: str = HELPER_NAME) -> None:
+def register(queue: int, name: str = HELPER_NAME, *, enabled: bool = True) -> None:
     """Register ``name`` for TCP over IPv4 and IPv6, its packets going to ``queue``.
 
     A registration of ours that is there already is updated. All or nothing: what was
@@ -61,7 +61,8 @@ def register(queue: int, name: str = HELPER_NAME) -> None:
     """
     made: list[Registration] = []
     with closing(NfSocket.open()) as netlink:
-        for wanted in _registrations(queue, name):
+        for each in _registrations(queue, name):
+            wanted = replace(each, enabled=enabled)
             try:
                 if _create_or_update(netlink, wanted):
                     made.append(wanted)
@@ -69,6 +70,17 @@ def register(queue: int, name: str = HELPER_NAME) -> None:
                 for registration in made:
                     _delete(netlink, registration)
                 raise
+
+
+def make_known(queue: int, name: str = HELPER_NAME) -> bool:
+    """Register ``name`` suspended, so that rules can name it; whether that was needed.
+
+    Registrations that are there stay as they are: somebody may be serving them.
+    """
+    if sum(_is_ours(registration, name) for registration in registered()) == len(FAMILIES):
+        return False
+    register(queue, name, enabled=False)
+    return True
 
 
 def suspend(name: str = HELPER_NAME) -> None:

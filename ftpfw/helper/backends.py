@@ -19,7 +19,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,9 +32,19 @@ from ftpfw.ruleset.policy import Backend, OnCrash, Policy
 INSPECTED = frozenset({Backend.CTHELPER, Backend.BORROWED})
 """The backends that need the inspector to run."""
 
+HELPER_MODULE = {
+    Backend.BORROWED: "nf_conntrack_sane",
+    Backend.CTHELPER: "nfnetlink_cthelper",
+    Backend.KERNEL: "nf_conntrack_ftp",
+}
+"""What must be in the kernel for a backend."""
+
 MODPROBE_CTHELPER = "modprobe nfnetlink_cthelper (distribution kernels have it)"
 LOADED_MODULES = Path("/sys/module")
 """Modules with parameters are here when built in, too."""
+
+TRIED_WITH = frozenset({"ip_tables", "iptable_raw", "nf_tables", "nft_compat", "xt_CT"})
+"""What a rule on trial would have the kernel load."""
 
 NFQUEUE_PROC = Path("/proc/net/netfilter/nfnetlink_queue")
 
@@ -49,11 +59,15 @@ class Offer:
     mend: str = ""
 
 
-def offers() -> Iterator[Offer]:
-    """What this host offers, in the order in which ``auto`` prefers it; asked one by one."""
-    yield _borrowed()
-    yield _cthelper()
-    yield _kernel()
+def offers(idle: Collection[str] | None = None) -> Iterator[Offer]:
+    """What this host offers, in the order in which ``auto`` prefers it; asked one by one.
+
+    ``idle`` are modules that are there and not loaded: what needs one is not tried, since
+    that would load it. Without them, what a backend needs is loaded.
+    """
+    yield _borrowed(idle)
+    yield _cthelper(idle)
+    yield _kernel(idle)
 
 
 def resolve_backend(policy: Policy) -> Backend:
@@ -81,29 +95,42 @@ def _candidates(policy: Policy) -> set[Backend]:
     return set(INSPECTED)
 
 
-def _borrowed() -> Offer:
-    return _queued(Backend.BORROWED) or _attached(Backend.BORROWED, "nf_conntrack_sane")
+def _borrowed(idle: Collection[str] | None) -> Offer:
+    return _queued(Backend.BORROWED, idle) or _attached(Backend.BORROWED, idle)
 
 
-def _cthelper() -> Offer:
-    return _queued(Backend.CTHELPER) or _registrable()
+def _cthelper(idle: Collection[str] | None) -> Offer:
+    return _queued(Backend.CTHELPER, idle) or _registrable(idle)
 
 
-def _kernel() -> Offer:
-    return _attached(Backend.KERNEL, "nf_conntrack_ftp")
+def _kernel(idle: Collection[str] | None) -> Offer:
+    """Its rules have the kernel load the helper; what rewrites for it under NAT nobody loads."""
+    if idle is None:
+        _modprobe("nf_nat_ftp")
+    return _attached(Backend.KERNEL, idle)
 
 
-def _queued(backend: Backend) -> Offer | None:
+def _queued(backend: Backend, idle: Collection[str] | None) -> Offer | None:
     """The refusal where the kernel has no NFQUEUE, which both inspected backends need."""
-    if not NFQUEUE_PROC.exists() and shutil.which("modprobe"):
-        subprocess.run(["modprobe", "--quiet", "nfnetlink_queue"], capture_output=True, check=False)
+    if "nfnetlink_queue" in (idle or ()):
+        return None
+    if idle is None and not NFQUEUE_PROC.exists():
+        _modprobe("nfnetlink_queue")
     if NFQUEUE_PROC.exists():
         return None
     mend = 'modprobe nfnetlink_queue, or backend = "kernel"'
     return Offer(backend, False, "the kernel has no NFQUEUE", mend)
 
 
-def _registrable() -> Offer:
+def _modprobe(module: str) -> None:
+    """Load a module, where there is one and we may."""
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "--quiet", module], capture_output=True, check=False)
+
+
+def _registrable(idle: Collection[str] | None) -> Offer:
+    if "nfnetlink_cthelper" in (idle or ()):
+        return Offer(Backend.CTHELPER, True, "nfnetlink_cthelper is there when loaded")
     try:
         cthelper.registered()
     except KernelError as error:
@@ -111,11 +138,13 @@ def _registrable() -> Offer:
     return Offer(Backend.CTHELPER, True, "nfnetlink_cthelper answers")
 
 
-def _attached(backend: Backend, module: str) -> Offer:
+def _attached(backend: Backend, idle: Collection[str] | None) -> Offer:
     """Ask the kernel with a rule, in a network namespace that ends with the question."""
-    name = HELPER_NAME[backend]
+    name, module = HELPER_NAME[backend], HELPER_MODULE[backend]
     if not has_capability(CAP_NET_ADMIN):
         return Offer(backend, False, "not known without CAP_NET_ADMIN", "run it with sudo")
+    if not TRIED_WITH.isdisjoint(idle or ()) or module in (idle or ()):
+        return Offer(backend, True, f"the kernel's helper {name!r} is there when loaded")
     if not _can_unshare():
         return _not_tried(backend, module)
     if attachable(name):
@@ -136,9 +165,10 @@ def _not_tried(backend: Backend, module: str) -> Offer:
 
 
 def _can_unshare() -> bool:
+    argv = ["unshare", "--net", "true"]
     return (
-        subprocess.run(["unshare", "--net", "true"], capture_output=True, check=False).returncode
-        == 0
+        shutil.which("unshare") is not None
+        and subprocess.run(argv, capture_output=True, check=False).returncode == 0
     )
 
 

@@ -56,8 +56,9 @@ def settings_of(policy: Policy) -> Settings:
         expectations_per_client=helper.expectations_per_client,
         mark=helper.mark,
         passive=tuple(
-            PassiveRange(server.public.packed, server.port, server.passive_ports)
+            PassiveRange(address.packed, server.port, server.passive_ports)
             for server in policy.servers
+            for address in policy.addresses(server)
             if server.passive_ports
         ),
         transfers=helper.transfer_log is not None or helper.xferlog is not None,

@@ -7,7 +7,7 @@ changes what the rules mean.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
@@ -28,11 +28,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference. A chain as a whole has no rule text: both sides are None."""
+    """One difference. A chain as a whole has no rule text: both sides are None.
+
+    ``family`` is that of the table: IPv4, IPv6, or inet, which is both.
+    """
 
     kind: Kind
-    family: Family
-    table: Table
+    family: str
+    table: str
     chain: str
     wanted: str | None = None
     found: str | None = None
@@ -44,22 +47,32 @@ def find_drift(
     """Every difference in one table; ``saved`` is None where the table does not exist."""
     live = own_part(saved)
     lengths = {chain: len(rules) for chain, rules in saved.rules.items()} if saved else {}
+    chains = {name: rules for name, rules in live.chains.items() if name != NOTE_CHAIN}
+    yield from chains_drift(str(family), table, wanted.chains, chains)
+    yield from _hooks_drift(_Report(str(family), table), wanted.hooks, live.hooks, lengths)
+
+
+def chains_drift(
+    family: str,
+    table: str,
+    wanted: Mapping[str, tuple[str, ...]],
+    found: Mapping[str, tuple[str, ...]],
+) -> Iterator[Drift]:
+    """Every difference between two sets of chains: names, and the texts of their rules."""
     drift = _Report(family, table)
-    for name, rules in wanted.chains.items():
-        if name in live.chains:
-            yield from _rules_drift(drift, name, rules, live.chains[name])
+    for name, rules in wanted.items():
+        if name in found:
+            yield from _rules_drift(drift, name, rules, found[name])
         else:
             yield drift(Kind.MISSING, name)
-    for name in live.chains:
-        if name not in wanted.chains and name != NOTE_CHAIN:
-            yield drift(Kind.UNEXPECTED, name)
-    yield from _hooks_drift(drift, wanted.hooks, live.hooks, lengths)
+    for name in found.keys() - wanted.keys():
+        yield drift(Kind.UNEXPECTED, name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Report:
-    family: Family
-    table: Table
+    family: str
+    table: str
 
     def __call__(
         self, kind: Kind, chain: str, wanted: str | None = None, found: str | None = None
@@ -70,6 +83,8 @@ class _Report:
 def _rules_drift(
     drift: _Report, chain: str, wanted: tuple[str, ...], found: tuple[str, ...]
 ) -> Iterator[Drift]:
+    if wanted == found:
+        return
     matcher = SequenceMatcher(None, wanted, found, autojunk=False)
     for _, first, last, live_first, live_last in matcher.get_opcodes():
         if wanted[first:last] == found[live_first:live_last]:

@@ -30,14 +30,12 @@ def _require_somebody(policy: Policy) -> None:
 
 def _require_inside(policy: Policy) -> None:
     """Without interfaces inside this host is client or server itself."""
-    if policy.gateway.inside:
-        return
-    if policy.clients.allow:
+    if policy.clients.allow and not policy.gateway.inside:
         what = "names networks, but gateway.inside names no interface that they are on"
         mend = "name it; or this_host = true, for this host alone"
         raise policy.source.error(("clients", "allow"), what, mend=mend)
     for index, server in enumerate(policy.servers):
-        if server.public != server.address:
+        if server.public != server.address and not policy.gateway.behind:
             what = f"{server.address} is published, but gateway.inside names no interface to it"
             mend = "name it; or leave public out, for a server on this host"
             raise policy.source.error(("server", index, "address"), what, mend=mend)

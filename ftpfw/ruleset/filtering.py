@@ -15,7 +15,7 @@ would leave with a private address; and those to a published server would be del
 this host, whose TCP would end the connection with a reset. On other ports FTP's INVALID
 segments cannot be told from anybody else's; they are the foreign rules' business.
 
-Between inside and outside the default is to drop. INPUT and OUTPUT have no default: it
+Between inside, DMZ and outside the default is to drop. INPUT and OUTPUT have no default: it
 would lock the administrator out. Where a server or a client runs on this host, closing its
 other ports is a matter for rules of the administrator's own, behind ours.
 """
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 
 from ftpfw.conntrack.model import Direction
 from ftpfw.ruleset.model import (
@@ -101,18 +102,19 @@ def _invalid_of_server(way: Way, ports: PortRange) -> Placed:
 
 
 def drop_rest(policy: Policy) -> Iterator[Rule]:
-    """Drop what no rule has accepted between inside and outside."""
-    outside = policy.gateway.outside
-    for inside in policy.gateway.inside:
+    """Drop what no rule has accepted between inside, DMZ and outside."""
+    gateway = policy.gateway
+    pairs = [*product(gateway.behind, [gateway.outside]), *product(gateway.inside, gateway.dmz)]
+    for near, far in pairs:
         yield Rule(
-            Match(in_interface=inside, out_interface=outside),
+            Match(in_interface=near, out_interface=far),
             Drop(),
-            f"Nothing else leaves from {inside} by {outside}.",
+            f"Nothing else leaves from {near} by {far}.",
         )
         yield Rule(
-            Match(in_interface=outside, out_interface=inside),
+            Match(in_interface=far, out_interface=near),
             Drop(),
-            f"Nothing else enters from {outside} to {inside}.",
+            f"Nothing else enters from {far} to {near}.",
         )
 
 

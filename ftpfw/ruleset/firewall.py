@@ -1,55 +1,76 @@
-"""What the appliers have in common: a firewall is saved, locked and changed table by table.
+"""What the appliers have in common: each keeps our rules in one of the kernel's firewalls.
 
-``replace`` changes one table of one family in one kernel transaction, from the part of
-ours that is in it to the one wanted; it must not touch anything else. Making several
-such changes into one, with undo, is ``apply``'s work.
+    legacy       iptables-legacy        ``xtables`` with ``legacy``
+    nft-compat   iptables on nf_tables  ``xtables`` with ``nft_compat``
+    nftables     nf_tables' own rules   ``nft_native``
+
+None of them reads or writes foreign rules. Making changes all or nothing is ``apply``'s work.
 """
 
 from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from ftpfw.errors import HostError
-from ftpfw.ruleset.live import Part, SavedTable, parse_save
-from ftpfw.ruleset.model import Family, Table
+from ftpfw.ruleset.drift import Drift
+from ftpfw.ruleset.model import RuleSet
 
 DOCTOR = "`ftpfw doctor` shows what this kernel lacks; the rules are as they were before"
 NOTHING: Mapping[str, str] = {}
 PROGRAM_WITHIN = 60.0
 """Seconds for iptables-save and -restore, which may wait for a lock."""
 
+Undo: TypeAlias = Callable[[], None]
+"""Sets the rules of ours back to what they were when it was made."""
+
+IPTABLES_PACKAGE = "iptables (iptables-nft or iptables-legacy on some systems)"
+PACKAGES = {"nft": "nftables", "unshare": "util-linux"}
+
 
 class Firewall(Protocol):
-    """iptables-legacy, or iptables on nf_tables."""
+    """Where rules of ours can live; asked of the network namespace that this process is in."""
 
     name: str
 
     def locked(self) -> AbstractContextManager[None]:
         """Keep other programs from changing rules meanwhile, where the backend can."""
 
-    def save(self, family: Family) -> dict[str, SavedTable]:
-        """The tables that exist now."""
+    def keep(self) -> Undo:
+        """What sets our part back to how it is now."""
 
-    def replace(self, family: Family, table: Table, saved: SavedTable | None, wanted: Part) -> None:
-        """Put ``wanted`` in the place of our part of ``saved``, the table as it is now.
+    def change(self, rulesets: Sequence[RuleSet]) -> None:
+        """Make our part what ``rulesets`` say; what is so already stays, counters and all.
 
-        Raises HostError, and has changed nothing then, where the kernel refuses.
+        Raises HostError where the kernel refuses; a part of it may be changed then.
         """
 
+    def drift(self, rulesets: Sequence[RuleSet]) -> Iterator[Drift]:
+        """Every difference between the wanted rules and the live ones."""
 
-def save_tables(program: str) -> dict[str, SavedTable]:
-    """The tables that ``program``, an iptables-save, prints."""
-    return parse_save(run_program([program]))
+    def texts(self, rulesets: Sequence[RuleSet]) -> tuple[list[str], list[str]]:
+        """Our part as it is and as ``rulesets`` want it, in lines that can be compared."""
+
+    def has_ours(self) -> bool:
+        """Whether anything of ours lives here."""
+
+    def has_rules(self) -> bool:
+        """Whether anybody's rules live here."""
+
+    def takes(self, rulesets: Sequence[RuleSet]) -> bool:
+        """Whether the rules can live here."""
+
+    def attaches_helpers(self) -> bool:
+        """Whether a rule, whoever's, would suffer if a conntrack helper were unregistered."""
 
 
 def run_program(
     argv: list[str], text: str | None = None, environment: Mapping[str, str] = NOTHING
 ) -> str:
-    """The output of an iptables program fed with ``text``; HostError where it fails.
+    """The output of a firewall's program fed with ``text``; HostError where it fails.
 
     ``environment`` is in addition to our own.
     """
@@ -64,7 +85,7 @@ def run_program(
             timeout=PROGRAM_WITHIN,
         )
     except FileNotFoundError:
-        mend = "install the package iptables (iptables-nft or iptables-legacy on some systems)"
+        mend = f"install the package {PACKAGES.get(argv[0], IPTABLES_PACKAGE)}"
         raise HostError(f"{argv[0]} is not installed", mend=mend) from None
     except subprocess.TimeoutExpired:
         raise HostError(

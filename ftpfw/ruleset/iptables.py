@@ -40,6 +40,7 @@ from ftpfw.ruleset.model import (
     Table,
 )
 from ftpfw.ruleset.policy import Network
+from ftpfw.ruleset.spread import spread
 
 RESTORE = {Family.IPV4: "iptables-restore", Family.IPV6: "ip6tables-restore"}
 
@@ -113,7 +114,8 @@ def render_save(ruleset: RuleSet, notes: Iterable[str] = ()) -> str:
     """
     restore = RESTORE[ruleset.family]
     head = f"# ftpfw, {ruleset.family}. Load into a host without ftpfw rules: {restore} --noflush"
-    tables = [line for table in Table for line in _render_table(ruleset, table)]
+    spreading = spread(ruleset)
+    tables = [line for table in Table for line in _render_table(spreading, table)]
     body = tables or [f"# The policy asks nothing of {ruleset.family}: no rules."]
     return "\n".join([head, *(f"# {note}" for note in notes), *body]) + "\n"
 

@@ -23,10 +23,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ftpfw.errors import HostError
-from ftpfw.ruleset.firewall import run_program, save_tables
+from ftpfw.ruleset.firewall import run_program
 from ftpfw.ruleset.live import Part, SavedTable
 from ftpfw.ruleset.model import Family, Table
 from ftpfw.ruleset.restore import restore_text
+from ftpfw.ruleset.xtables import save_tables
 
 LOCK_FILE = "/run/xtables.lock"
 LOCK_WITHIN = 10.0

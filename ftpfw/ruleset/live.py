@@ -9,11 +9,12 @@ NOTE_CHAIN marks tables and chains that iptables-nft made for us, see ``nft_comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ftpfw.ruleset.iptables import hook_rule, parse_rule, to_xtables
 from ftpfw.ruleset.model import PREFIX, Family, Position, RuleSet, Table
+from ftpfw.ruleset.spread import spread
 
 NOTE_CHAIN = "ftpfw-note"
 
@@ -61,21 +62,23 @@ Tables = dict[tuple[Family, Table], Part]
 
 def parse_save(text: str) -> dict[str, SavedTable]:
     """The tables in the output of iptables-save, with or without counters."""
-    tables: dict[str, SavedTable] = {}
+    tables: dict[str, tuple[dict[str, str], dict[str, list[str]]]] = {}
     policies: dict[str, str] = {}
-    rules: dict[str, tuple[str, ...]] = {}
+    rules: dict[str, list[str]] = {}
     for line in text.split("\n"):  # splitlines() would cut at a form feed in a comment too
         word, _, rest = line.partition(" ")
         if line.startswith("*"):
-            policies, rules = {}, {}
-            tables[line[1:]] = SavedTable(policies, rules)
+            policies, rules = tables[line[1:]] = {}, {}
         elif line.startswith(":"):
             policies[word[1:]] = rest.partition(" ")[0]
-            rules[word[1:]] = ()
+            rules[word[1:]] = []
         elif word == "-A":
             chain, _, rule = rest.partition(" ")
-            rules[chain] = (*rules.get(chain, ()), rule)
-    return tables
+            rules.setdefault(chain, []).append(rule)
+    return {
+        name: SavedTable(policies, {chain: tuple(held) for chain, held in rules.items()})
+        for name, (policies, rules) in tables.items()
+    }
 
 
 def own_part(saved: SavedTable | None) -> Part:
@@ -86,12 +89,25 @@ def own_part(saved: SavedTable | None) -> Part:
     return Part(chains, tuple(_hooks(saved)))
 
 
-def wanted_parts(rulesets: tuple[RuleSet, ...]) -> Tables:
+def part_lines(part: Part) -> Iterator[str]:
+    """A part as iptables-save prints rules, in an order that tells nothing of how it was made.
+
+    What ftpfw notes for itself is left out.
+    """
+    for hook in part.hooks:
+        yield f"-A {hook.chain} {hook.rule}"
+    for chain, rules in sorted(part.chains.items()):
+        if chain != NOTE_CHAIN:
+            yield from (f"-A {chain} {rule}" for rule in rules)
+
+
+def wanted_parts(rulesets: Iterable[RuleSet]) -> Tables:
     """Our part of every table of both families; empty where no rule set says anything."""
     parts: Tables = {(family, table): EMPTY for family in Family for table in Table}
     for ruleset in rulesets:
+        spreading = spread(ruleset)
         for table in Table:
-            parts[ruleset.family, table] = _wanted_part(ruleset, table)
+            parts[ruleset.family, table] = _wanted_part(spreading, table)
     return parts
 
 

@@ -21,10 +21,11 @@ from contextlib import AbstractContextManager, nullcontext
 from socket import AF_INET, AF_INET6
 from typing import Any
 
-from ftpfw.ruleset.firewall import run_program, save_tables
+from ftpfw.ruleset.firewall import run_program
 from ftpfw.ruleset.live import NOTE_CHAIN, Part, SavedTable
 from ftpfw.ruleset.model import Family, Table
 from ftpfw.ruleset.restore import restore_text
+from ftpfw.ruleset.xtables import save_tables
 
 NOTE = '-m comment --comment "{} was not here before ftpfw; it goes with its rules."'
 TABLE_NOTE = NOTE.format("This table")

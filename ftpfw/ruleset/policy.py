@@ -41,16 +41,22 @@ class OnCrash(StrEnum):
 class Gateway:
     """The interfaces, and how clients' addresses are translated on the way out.
 
-    No interface inside: a host that is client or server itself. Neither ``masquerade`` nor
-    ``snat_to``: addresses stay as they are. ``zone`` is the conntrack zone of everything that
-    arrives on these interfaces.
+    No interface inside: a host that is client or server itself. On those of ``dmz`` are
+    servers, and no clients. Neither ``masquerade`` nor ``snat_to``: addresses stay as they are.
+    ``zone`` is the conntrack zone of everything that arrives on these interfaces.
     """
 
     inside: tuple[str, ...]
     outside: str
+    dmz: tuple[str, ...] = ()
     masquerade: bool = False
     snat_to: Address | None = None
     zone: int = 0
+
+    @property
+    def behind(self) -> tuple[str, ...]:
+        """The interfaces that are not outside: servers may be on any of them."""
+        return (*self.inside, *self.dmz)
 
 
 OPAQUE_MARK = 0x40000000
@@ -113,11 +119,20 @@ class Policy:
     servers: tuple[Server, ...]
     source: Source = field(compare=False)
 
+    def addresses(self, server: Server) -> tuple[Address, ...]:
+        """Those by which clients ask for ``server``: from inside, its own in a DMZ too."""
+        own = (server.address,) if self.gateway.dmz and self.clients.allow else ()
+        return tuple(dict.fromkeys((server.public, *own)))
+
 
 def interfaces(policy: Policy) -> tuple[tuple[str, KeyPath], ...]:
     """Every interface the policy names, with the path that ``policy.source`` finds."""
-    inside = ((name, ("gateway", "inside", i)) for i, name in enumerate(policy.gateway.inside))
-    return (*inside, (policy.gateway.outside, ("gateway", "outside")))
+    named: list[tuple[str, KeyPath]] = [
+        (name, ("gateway", key, index))
+        for key in ("inside", "dmz")
+        for index, name in enumerate(getattr(policy.gateway, key))
+    ]
+    return (*named, (policy.gateway.outside, ("gateway", "outside")))
 
 
 def require_cthelper_can(helper: Helper, source: Source) -> None:

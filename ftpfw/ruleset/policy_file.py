@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from bisect import bisect
 from difflib import get_close_matches
 from ipaddress import (
     IPv4Interface,
@@ -56,6 +57,7 @@ BYTE_ORDER_MARK = "\ufeff"
 class _RawGateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     inside: tuple[str, ...]
     outside: str
+    dmz: tuple[str, ...] = ()
     masquerade: bool = False
     snat_to: str | None = None
     zone: int = 0
@@ -109,6 +111,7 @@ _EXAMPLES = {
     "server": "a [[server]] table for each server",
     "inside": 'inside = ["eth1"]',
     "outside": 'outside = "eth0"',
+    "dmz": 'dmz = ["eth2"]',
     "masquerade": "masquerade = true",
     "snat_to": 'snat_to = "203.0.113.1"',
     "zone": "zone = 1",
@@ -253,20 +256,21 @@ def _plain_words(what: str) -> str:
 
 
 def _gateway(raw: _RawGateway, source: Source) -> Gateway:
-    for index, name in enumerate(raw.inside):
-        _check_interface(name, ("gateway", "inside", index), source)
-        if name in raw.inside[:index]:
-            what = f"{name} is named twice"
-            raise source.error(("gateway", "inside", index), what, mend="name it once")
-    _check_interface(raw.outside, ("gateway", "outside"), source)
-    if raw.outside in raw.inside:
-        what = f"{raw.outside} is an inside interface too"
-        mend = "leave it out of inside, or name the other interface here"
-        raise source.error(("gateway", "outside"), what, mend=mend)
+    named: list[tuple[str, KeyPath]] = [
+        *((name, ("gateway", "inside", index)) for index, name in enumerate(raw.inside)),
+        *((name, ("gateway", "dmz", index)) for index, name in enumerate(raw.dmz)),
+        (raw.outside, ("gateway", "outside")),
+    ]
+    for index, (name, path) in enumerate(named):
+        _check_interface(name, path, source)
+        if name in [other for other, _ in named[:index]]:
+            mend = "each interface is inside, dmz or outside: name it once"
+            raise source.error(path, f"{name} is named twice", mend=mend)
     if not 0 <= raw.zone <= 65535:
         what = f"{raw.zone} is no conntrack zone"
         raise source.error(("gateway", "zone"), what, mend="0 to 65535")
-    return Gateway(raw.inside, raw.outside, raw.masquerade, _snat_to(raw, source), raw.zone)
+    to = _snat_to(raw, source)
+    return Gateway(raw.inside, raw.outside, raw.dmz, raw.masquerade, to, raw.zone)
 
 
 def _check_interface(name: str, path: KeyPath, source: Source) -> None:
@@ -449,9 +453,9 @@ def _range(text: str, path: KeyPath, source: Source, *, lowest: int) -> range:
 
 def _servers(raw: tuple[_RawServer, ...], source: Source) -> tuple[Server, ...]:
     servers = tuple(_server(one, index, source) for index, one in enumerate(raw))
-    for (_, one), (index, other) in combinations(enumerate(servers), 2):
-        if one.public == other.public:
-            _check_apart(one, other, index, source)
+    taken: dict[Address, _Taken] = {}
+    for index, server in enumerate(servers):
+        taken.setdefault(server.public, _Taken()).take(server, index, source)
     return servers
 
 
@@ -477,21 +481,28 @@ def _server(raw: _RawServer, index: int, source: Source) -> Server:
     return Server(address, public, raw.port, passive)
 
 
-def _check_apart(one: Server, other: Server, index: int, source: Source) -> None:
-    """Two servers behind one public address must not claim the same port."""
-    if one.port == other.port:
-        what = f"{other.public} port {other.port} is published twice"
-        mend = "another port for one of the two, or another public address"
-        raise source.error(("server", index, "port"), what, mend=mend)
-    if (
-        one.passive_ports
-        and other.passive_ports
-        and _overlap(one.passive_ports, other.passive_ports)
-    ):
-        what = f"overlaps another server's range on {other.public}"
-        mend = "ranges that have no port in common"
-        raise source.error(("server", index, "passive_ports"), what, mend=mend)
+class _Taken:
+    """The ports of one public address that servers before have claimed."""
 
+    def __init__(self) -> None:
+        self._ports: set[int] = set()
+        self._passive: list[tuple[int, int]] = []  # first and last, sorted; none overlap
 
-def _overlap(one: range, other: range) -> bool:
-    return one.start < other.stop and other.start < one.stop
+    def take(self, server: Server, index: int, source: Source) -> None:
+        """Raise PolicyError where two servers behind one address claim the same port."""
+        if server.port in self._ports:
+            what = f"{server.public} port {server.port} is published twice"
+            mend = "another port for one of the two, or another public address"
+            raise source.error(("server", index, "port"), what, mend=mend)
+        self._ports.add(server.port)
+        if server.passive_ports is None:
+            return
+        first, last = server.passive_ports[0], server.passive_ports[-1]
+        at = bisect(self._passive, (first, last))
+        if any(
+            one[0] <= last and first <= one[1] for one in self._passive[max(0, at - 1) : at + 1]
+        ):
+            what = f"overlaps another server's range on {server.public}"
+            mend = "ranges that have no port in common"
+            raise source.error(("server", index, "passive_ports"), what, mend=mend)
+        self._passive.insert(at, (first, last))

@@ -71,6 +71,8 @@ def locate_keys(text: str) -> dict[KeyPath, int]:
 class _Scanner:
     text: str
     at: int = 0
+    line: int = 1
+    counted: int = 0  # up to where ``line`` counts
     lines: dict[KeyPath, int] = field(default_factory=dict)
     arrays: dict[KeyPath, int] = field(default_factory=dict)  # [[path]] → how many so far
 
@@ -101,7 +103,9 @@ class _Scanner:
         return True
 
     def note(self, path: KeyPath) -> None:
-        self.lines.setdefault(path, self.text.count("\n", 0, self.at) + 1)
+        self.line += self.text.count("\n", self.counted, self.at)
+        self.counted = self.at
+        self.lines.setdefault(path, self.line)
 
     def key(self) -> KeyPath:
         """A dotted key: bare, quoted or mixed parts."""

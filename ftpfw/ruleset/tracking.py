@@ -3,7 +3,8 @@
 In this order, because xt_CT leaves a packet alone that has a template already, and a
 packet that is queued takes up the path behind this table:
 
-    1. nobody outside speaks for an inside host: whoever could would open its ports
+    1. nobody outside, nor in the DMZ, speaks for a host further inside: whoever could would
+       open its ports
     2. control connections get the helper, and the zone with it
     3. everything else on these interfaces gets the zone, its answers included
     4. what opens a connection to a server's passive ports goes to the inspector, who
@@ -47,14 +48,16 @@ def rules(plan: Plan) -> Placed:
 
 def _no_spoofing(plan: Plan) -> Placed:
     """Drop what comes from outside with an address that is inside."""
-    outside = plan.policy.gateway.outside
-    for network in _inside_networks(plan):
+    gateway = plan.policy.gateway
+    strangers = [(gateway.outside, network) for network in _inside_networks(plan)]
+    strangers += [(dmz, network) for dmz in gateway.dmz for network in plan.networks]
+    for interface, network in strangers:
         yield (
             Builtin.PREROUTING,
             Rule(
-                Match(in_interface=outside, source=network),
+                Match(in_interface=interface, source=network),
                 Drop(),
-                f"Nobody on {outside} has an address of {network}.",
+                f"Nobody on {interface} has an address of {network}.",
             ),
         )
 
@@ -83,7 +86,7 @@ def _attach(way: Way, helper: str, zone: int) -> Placed:
 def _set_zone(gateway: Gateway) -> Placed:
     """Keep this gateway's connections apart from those of other zones."""
     zone = gateway.zone
-    for interface in (*gateway.inside, gateway.outside):
+    for interface in (*gateway.behind, gateway.outside):
         yield (
             Builtin.PREROUTING,
             Rule(

@@ -3,15 +3,16 @@
     clients.allow       inside → outside, forwarded
     clients.this_host   from here → outside
     [[server]]          outside → the server, and from the clients inside, who may use its
-                        public address too (hairpin); ``this_host`` may as well
+                        public address too (hairpin) and, across a DMZ's border, its own;
+                        ``this_host`` may as well
 
 A server whose public address is its own is routed or runs here, and only the routing
 table knows which: it has both ways, except where there is no inside. One that is
 published behind another address is always forwarded to.
 
 Forwarded ways name both interfaces where the policy knows them. It does not say which
-inside interface a server is on; its address is precise enough, and ``outside`` is no place
-for it to be (see ``ftpfw.ruleset.tracking``).
+interface, inside or in the DMZ, a server is on; its address is precise enough, and ``outside``
+is no place for it to be (see ``ftpfw.ruleset.tracking``).
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ def _of_servers(
             f"anybody on {policy.gateway.outside}",
             str(server.public),
             enter=policy.gateway.outside,
-            nearby=policy.gateway.inside,
+            nearby=policy.gateway.behind,
             public=host_network(server.public),
             address=host_network(server.address),
             passive=_passive(server),
@@ -165,8 +166,16 @@ def _of_servers(
         for hook in hooks:
             yield replace(to_it, hook=hook)
         for inside, network, hook in product(policy.gateway.inside, networks, hooks):
-            origin = f"{network} on {inside}"
-            yield replace(to_it, hook=hook, origin=origin, enter=inside, clients=network)
+            for address in policy.addresses(server):
+                yield replace(
+                    to_it,
+                    hook=hook,
+                    origin=f"{network} on {inside}",
+                    goal=str(address),
+                    enter=inside,
+                    clients=network,
+                    public=host_network(address),
+                )
         if policy.clients.this_host and to_it.published:
             yield replace(to_it, hook=Builtin.OUTPUT, origin="this host", enter=None)
 
@@ -174,7 +183,7 @@ def _of_servers(
 def _hooks(policy: Policy, server: Server) -> tuple[Builtin, ...]:
     if server.public != server.address:
         return (Builtin.FORWARD,)
-    if not policy.gateway.inside:
+    if not policy.gateway.behind:
         return (Builtin.INPUT,)
     return (Builtin.FORWARD, Builtin.INPUT)
 

@@ -249,7 +249,7 @@ FILES = {
 
 def _start(form: Form, place: Place, text: str) -> list[str]:
     if place.inetd:
-        return _inetd(form, text)
+        return _inetd(form, place, text)
     match form:
         case Form.VSFTPD:
             return [
@@ -277,7 +277,7 @@ def _start(form: Form, place: Place, text: str) -> list[str]:
             ]
 
 
-def _inetd(form: Form, text: str) -> list[str]:
+def _inetd(form: Form, place: Place, text: str) -> list[str]:
     match form:
         case Form.VSFTPD:
             server = f"/usr/sbin/vsftpd vsftpd {FILES[form]}"
@@ -289,10 +289,12 @@ def _inetd(form: Form, text: str) -> list[str]:
             server = f"/usr/sbin/pure-ftpd pure-ftpd {FILES[form]}"
         case _:
             server = "/usr/sbin/pure-ftpd-wrapper pure-ftpd-wrapper"
+    service = "ftp" if place.port == 21 else str(place.port)
+    line = shlex.quote(f"{service} stream tcp nowait root {server}")
     return [
-        "# one session at a time from inetd, which limits how many there are:",
-        f"echo 'ftp stream tcp nowait root {server}' >> /etc/inetd.conf",
-        "kill -HUP $(cat /run/inetd.pid)",
+        "# each session comes from inetd, which alone can limit how many there are:",
+        f"echo {line} >> /etc/inetd.conf",
+        "systemctl reload inetd",
     ]
 
 

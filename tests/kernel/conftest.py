@@ -58,9 +58,10 @@ def gateway_net(namespaces: Namespaces) -> GatewayNet:
     return joined(namespaces)
 
 
-def joined(namespaces: Namespaces) -> GatewayNet:
-    """One more such network; they know nothing of each other."""
-    net = GatewayNet(*(namespaces.create(role) for role in ("client", "gateway", "server")))
+def joined(namespaces: Namespaces, gateway: str | None = None) -> GatewayNet:
+    """One more such network; they know nothing of each other. ``gateway``: one that is there."""
+    gateway = gateway or namespaces.create("gateway")
+    net = GatewayNet(namespaces.create("client"), gateway, namespaces.create("server"))
     namespaces.link(net.client, "eth0", net.gateway, "in0")
     namespaces.link(net.gateway, "out0", net.server, "eth0")
     namespaces.address(net.client, "eth0", "10.77.1.10/24", "fd77:1::10/64")

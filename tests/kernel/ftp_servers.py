@@ -61,11 +61,26 @@ def program(name: str) -> str:
     return found
 
 
+INETD = """
+import socket, subprocess, sys
+listener = socket.create_server(("127.0.0.1", 21))
+while True:
+    connection, _ = listener.accept()
+    with connection:
+        subprocess.Popen(sys.argv[1:], stdin=connection, stdout=connection, stderr=connection)
+"""
+"""What inetd does for one service: a process for each connection, on its descriptors."""
+
+
 @contextmanager
-def serving(namespace: str, form: Form, recipe: Recipe, directory: Path) -> Iterator[Path]:
+def serving(
+    namespace: str, form: Form, recipe: Recipe, directory: Path, *, by_inetd: bool = False
+) -> Iterator[Path]:
     """Set the server up and run it; its /srv when this yields. It ends with everything of it."""
     _prepare(form, recipe, directory)
     command = _command(form, recipe)
+    if by_inetd:
+        command = [sys.executable, "-c", INETD, *_by_inetd(form, command)]
     argv = ["ip", "netns", "exec", namespace, "unshare", "--pid", "--fork", "--kill-child"]
     with (directory / "output").open("w+b") as output:
         process = subprocess.Popen(  # vsftpd complains on descriptor 0
@@ -108,6 +123,11 @@ def _command(form: Form, recipe: Recipe) -> list[str]:
             return [path, *recipe.configuration.split()[1:]]
         case _:
             return [path, FILES[form]]
+
+
+def _by_inetd(form: Form, command: list[str]) -> list[str]:
+    """The same without what runs it in the foreground."""
+    return [word for word in command if word != "-n"] if form is Form.PROFTPD else command
 
 
 def _await_ready(namespace: str, process: subprocess.Popen[bytes], directory: Path) -> None:

@@ -12,7 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftpfw.helper.notify import listening
+
 from .netns import run
+
+READY_WITHIN = 20.0
+"""Seconds until the inspector counts as one that will never start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +76,27 @@ def loaded(namespace: str, policy: str, directory: Path) -> Iterator[Loaded]:
         yield gateway
     finally:
         gateway.ftpfw("unload")
+
+
+@contextmanager
+def inspecting(namespace: str, policy: str, directory: Path) -> Iterator[None]:
+    """The inspector alone, for a policy whose rules come and go."""
+    directory.mkdir()
+    (directory / "gateway.toml").write_text(policy)
+    ready = directory / "ready.sock"
+    command = ["ip", "netns", "exec", namespace, sys.executable, "-m", "ftpfw", "helper"]
+    log = directory / "helper.log"
+    environment = {"FTPFW_STATE_DIR": str(directory / "state"), "NOTIFY_SOCKET": str(ready)}
+    with listening(ready) as is_ready:
+        process = subprocess.Popen(
+            [*command, str(directory / "gateway.toml"), "--log", str(log)],
+            env={**os.environ, **environment},
+        )
+        try:
+            assert is_ready(process.pid, READY_WITHIN), log.read_text()
+            yield
+            assert process.poll() is None, log.read_text()
+            assert "Traceback" not in log.read_text()
+        finally:
+            process.terminate()
+            process.wait()

@@ -85,12 +85,22 @@ class Namespaces:
     def __init__(self) -> None:
         self.made: list[str] = []
 
+    def _name(self, role: str) -> str:
+        return f"ftpfw-{os.getpid()}-{next(self._numbers)}-{role}"
+
     def create(self, role: str) -> str:
         """A new namespace with its loopback up; its name."""
-        name = f"ftpfw-{os.getpid()}-{next(self._numbers)}-{role}"
+        name = self._name(role)
         _ip("netns", "add", name)
         self.made.append(name)
         _ip("-n", name, "link", "set", "lo", "up")
+        return name
+
+    def own(self, role: str) -> str:
+        """A name for the namespace that this process is in, which is not removed with it."""
+        name = self._name(role)
+        _ip("netns", "attach", name, str(os.getpid()))
+        self.made.append(name)
         return name
 
     def link(self, left: str, left_name: str, right: str, right_name: str) -> None:

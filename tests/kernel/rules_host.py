@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
-from collections.abc import Iterator
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from _pytest.mark import ParameterSet
 
+from ftpfw.conntrack import cthelper
+from ftpfw.errors import KernelError
 from ftpfw.helper.backends import attachable
+from ftpfw.ruleset.apply import NAMES as FIREWALLS
 from ftpfw.ruleset.compile import HELPER_NAME
-from ftpfw.ruleset.model import Family
+from ftpfw.ruleset.model import Family, RuleSet
+from ftpfw.ruleset.nft_native import Nftables
 from ftpfw.ruleset.policy import Backend
+from tests.unit.ruleset.samples import backends, sample
 
 from .netns import require_program, run, set_namespace
+from .sockets import PATIENCE
 
 SUFFIX = {"legacy": "legacy", "nft-compat": "nft"}
 PROGRAM = {Family.IPV4: "iptables", Family.IPV6: "ip6tables"}
@@ -53,6 +63,27 @@ class RulesHost:
         return int(rules[0].removeprefix("[").partition(":")[0])
 
 
+class NftHost:
+    """One namespace and nftables, in what nft says of it."""
+
+    firewall = "nftables"
+
+    def __init__(self, namespace: str) -> None:
+        require_program("nft", "unshare")
+        self.namespace = namespace
+
+    def nft(self, command: str) -> str:
+        return run(self.namespace, "nft", *command.split())
+
+    def load(self, text: str) -> None:
+        argv = ["ip", "netns", "exec", self.namespace, "nft", "-f", "-"]
+        subprocess.run(argv, input=text, text=True, check=True, capture_output=True)
+
+    def saved(self) -> str:
+        """Everything in nf_tables, without counters."""
+        return self.nft("--stateless list ruleset")
+
+
 @contextmanager
 def entered(namespace: str) -> Iterator[None]:
     """Be in a namespace with the main thread: the legacy applier forks."""
@@ -67,8 +98,73 @@ def entered(namespace: str) -> Iterator[None]:
         os.close(home)
 
 
+def require_nft_queue() -> None:
+    """Skip where nf_tables cannot queue."""
+    require_program("nft", "unshare")
+    table = "table inet ftpfw {\nchain c {\nqueue to 0\n}\n}\n"
+    argv = ["unshare", "--net", "nft", "-f", "-"]
+    if subprocess.run(argv, input=table, text=True, capture_output=True, check=False).returncode:
+        pytest.skip("needs nf_tables' queue statement (nft_queue)")
+
+
+@pytest.fixture
+def known_helper(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Our own helper can be named by rules while a test runs that has it in its name."""
+    wanted = "cthelper" in request.node.name and cthelper.available()
+    made = wanted and cthelper.make_known(0)
+    yield
+    if made:
+        unregister_at_last()
+
+
+def unregister_at_last() -> None:
+    """The kernel takes a removed namespace's rules away when it comes to it, and tells nobody."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return cthelper.unregister()
+        except KernelError as error:
+            if error.errno != errno.EBUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
 def require_helper(backend: Backend) -> None:
     """Skip where the kernel lacks the conntrack helper of a backend."""
     name = HELPER_NAME.get(backend)
     if name and not attachable(name):
         pytest.skip(f"needs the conntrack helper {name}")
+
+
+def require_backend(backend: Backend) -> None:
+    """Skip where the kernel lacks what a backend needs; the inspector registers its own helper."""
+    if backend is not Backend.CTHELPER:
+        require_helper(backend)
+    elif not cthelper.available():
+        pytest.skip("needs the kernel module nfnetlink_cthelper")
+
+
+def holds(firewall: str, backend: Backend, rulesets: Sequence[RuleSet]) -> bool:
+    """Whether this kernel can hold the rules there; only nf_tables may be unable to queue."""
+    queues = backend in {Backend.BORROWED, Backend.CTHELPER}
+    return firewall != Nftables.name or not queues or Nftables().takes(rulesets)
+
+
+def rule_sets(policies: Sequence[str]) -> list[ParameterSet]:
+    """Sample policy, backend and firewall, of all that there are.
+
+    Those of a policy stay with one worker, which keeps its namespaces; those that need our own
+    helper, of which a host has one, take turns with all others that do.
+    """
+    return [
+        pytest.param(
+            policy,
+            backend,
+            firewall,
+            id=f"{policy}-{backend}-{firewall}",
+            marks=[] if backend is Backend.CTHELPER else [pytest.mark.xdist_group(policy)],
+        )
+        for policy in policies
+        for backend in backends(sample(policy))
+        for firewall in FIREWALLS
+    ]

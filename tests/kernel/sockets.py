@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
-PATIENCE = 5.0
+PACE = float(os.environ.get("FTPFW_PACE", "1"))
+"""How many times as long as usual everything may take: more on a machine that is emulated."""
+
+PATIENCE = 5.0 * PACE
 """Seconds until something that should have come counts as never coming."""
 
 

@@ -76,6 +76,14 @@ def test_suspended_until_registered_again(name: str) -> None:
     assert [one.enabled for one in ours(name)] == [True, True]
 
 
+def test_made_known_it_is_suspended_and_what_is_there_stays(name: str) -> None:
+    assert cthelper.make_known(7, name)
+    assert [one.enabled for one in ours(name)] == [False, False]
+    cthelper.register(9, name)
+    assert not cthelper.make_known(7, name)
+    assert [(one.queue, one.enabled) for one in ours(name)] == [(9, True), (9, True)]
+
+
 def test_unregistering_twice_is_once(name: str) -> None:
     cthelper.register(7, name)
     cthelper.unregister(name)

@@ -6,7 +6,7 @@ import json
 import random
 import socket
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import pytest
 from ftpfw.conntrack import cthelper
 from ftpfw.lab.hosts import LabHost
 from ftpfw.lab.vsftpd import serving
+from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.policy import Backend
 
 from .loading import Loaded, loaded
@@ -39,7 +40,7 @@ from .paths import (
     require_shut,
     session,
 )
-from .rules_host import require_helper
+from .rules_host import require_helper, require_nft_queue
 from .sockets import connect, listen
 
 GATEWAY = '[gateway]\ninside = ["in0"]\noutside = "out0"\n'
@@ -55,6 +56,7 @@ class Gate:
 
     town: Town
     backend: str
+    firewall: str
     directory: Path
     stack: ExitStack
 
@@ -65,22 +67,49 @@ class Gate:
         return self.stack.enter_context(loaded(self.town.gate, text, self.directory / "gate"))
 
     def iptables(self, at: Addresses, *rule: str) -> None:
+        """A rule of the administrator's."""
         program = "iptables" if at.family is socket.AF_INET else "ip6tables"
-        run(self.town.gate, f"{program}-legacy", *rule)
+        run(self.town.gate, f"{program}-{'nft' if self.firewall == NFTABLES else 'legacy'}", *rule)
 
 
-@pytest.fixture(params=["borrowed", "cthelper"])
-def backend(request: pytest.FixtureRequest) -> str:
-    if request.param == "cthelper" and not cthelper.available():
+NFTABLES = "nftables"
+
+BACKENDS = [
+    # id, and the backend and firewall that it means
+    ("borrowed", "borrowed", "iptables"),
+    ("cthelper", "cthelper", "iptables"),
+    ("nftables-borrowed", "borrowed", NFTABLES),
+    ("nftables-cthelper", "cthelper", NFTABLES),
+]
+
+
+@pytest.fixture(params=[row[1:] for row in BACKENDS], ids=[row[0] for row in BACKENDS])
+def backed(request: pytest.FixtureRequest) -> tuple[str, str]:
+    backend, firewall = request.param
+    if backend == "cthelper" and not cthelper.available():
         pytest.skip("needs the kernel module nfnetlink_cthelper")
-    return str(request.param)
+    if firewall == NFTABLES:
+        require_nft_queue()
+    return backend, firewall
 
 
 @pytest.fixture
-def gate(backend: str, namespaces: Namespaces, tmp_path: Path) -> Iterator[Gate]:
+def gate(backed: tuple[str, str], namespaces: Namespaces, tmp_path: Path) -> Iterator[Gate]:
+    with standing_gate(*backed, namespaces, tmp_path) as here:
+        yield here
+
+
+@contextmanager
+def standing_gate(
+    backend: str, firewall: str, namespaces: Namespaces, directory: Path
+) -> Iterator[Gate]:
+    """A gate on which nothing is loaded yet."""
     require_program("iptables-legacy", "iptables-nft", "nft", "conntrack")
     with ExitStack() as stack:
-        yield Gate(build_town(namespaces), backend, tmp_path, stack)
+        here = Gate(build_town(namespaces), backend, firewall, directory, stack)
+        if firewall == NFTABLES:  # where something of ours is, load puts the rest
+            run(here.town.gate, "nft", "add", "table", "inet", "ftpfw")
+        yield here
 
 
 @pytest.fixture(params=BOTH, ids=["IPv4", "IPv6"])
@@ -104,10 +133,10 @@ def expectations(loaded: Loaded) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.parametrize("firewall", ["iptables-legacy", "iptables-nft"])
-def test_published_server(gate: Gate, at: Addresses, firewall: str) -> None:
+@pytest.mark.parametrize("program", ["iptables-legacy", "iptables-nft"])
+def test_published_server(gate: Gate, at: Addresses, program: str) -> None:
     """Passive replies name the public address, and active data comes from it."""
-    run(gate.town.gate, firewall, "-A", "INPUT", "-j", "ACCEPT")  # whose rules decide
+    run(gate.town.gate, program, "-A", "INPUT", "-j", "ACCEPT")  # whose rules decide, else
     here = gate.load(GATEWAY, published(at))
     with session(gate.town.peer, gate.town.shop, at.public, at=at.shop) as talk:
         assert talk.seen == at.peer, "the server sees its clients as they are"
@@ -318,14 +347,14 @@ def test_this_host_reaches_a_published_server(gate: Gate, at: Addresses) -> None
             active(talk, verb)
 
 
+@pytest.mark.parametrize("firewall", ["iptables", NFTABLES])
 @pytest.mark.parametrize("without", ["none", "kernel"])
 def test_published_server_without_an_inspector(
-    namespaces: Namespaces, tmp_path: Path, at: Addresses, without: str
+    namespaces: Namespaces, tmp_path: Path, at: Addresses, without: str, firewall: str
 ) -> None:
     """Backend none opens the passive ports, kernel what nf_conntrack_ftp reads."""
     require_helper(Backend(without))
-    with ExitStack() as stack:
-        gate = Gate(build_town(namespaces), without, tmp_path, stack)
+    with standing_gate(without, firewall, namespaces, tmp_path) as gate:
         gate.load(GATEWAY, published(at, more='passive_ports = "50000-50009"'))
         with session(gate.town.peer, gate.town.shop, at.public, at=at.shop) as talk:
             if without == "kernel":
@@ -465,13 +494,12 @@ def test_real_clients_of_a_published_server(gate: Gate, tmp_path: Path) -> None:
             assert (site.incoming / fetched.name).read_bytes() == content
 
 
-def test_two_gateways_in_a_row(
-    backend: str, namespaces: Namespaces, tmp_path: Path, at: Addresses
-) -> None:
-    """Each translates what the one before it has rewritten."""
+def test_two_gateways_in_a_row(namespaces: Namespaces, tmp_path: Path, at: Addresses) -> None:
+    """Each translates what the one before it has rewritten.
+
+    Not with cthelper, which is registered once for all network namespaces.
+    """
     require_program("iptables-legacy", "iptables-nft", "nft")
-    if backend == "cthelper":
-        pytest.skip("cthelper is registered once for all network namespaces")
     client, home, carrier, far = (
         namespaces.create(role) for role in ("client", "home", "carrier", "far")
     )
@@ -506,6 +534,14 @@ def test_two_gateways_in_a_row(
 
 
 def shut_host(gate: Gate, at: Addresses) -> None:
-    """Drop TCP from and to this host that ftpfw's rules will not have accepted."""
-    for chain in ("INPUT", "OUTPUT"):
+    """Drop TCP from and to this host that ftpfw's rules will not have accepted.
+
+    In nftables an accept of ours does not overrule a drop of others, who therefore accept FTP too.
+    """
+    for chain, near, far in (("INPUT", "--dport", "--sport"), ("OUTPUT", "--sport", "--dport")):
+        if gate.firewall == NFTABLES:
+            for port in (near, far):
+                gate.iptables(at, "-A", chain, "-p", "tcp", port, "21", "-j", "ACCEPT")
+            name = HELPER_NAME[Backend(gate.backend)]
+            gate.iptables(at, "-A", chain, "-m", "helper", "--helper", name, "-j", "ACCEPT")
         gate.iptables(at, "-A", chain, "-p", "tcp", "-j", "DROP")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import GatewayNet
-from .rules_host import SUFFIX, RulesHost
+from .rules_host import SUFFIX, NftHost, RulesHost
 
 POLICY = """\
 [gateway]
@@ -38,7 +38,7 @@ PATIENCE = 20.0
 class Admin:
     """Runs ``ftpfw rules`` on the gateway."""
 
-    def __init__(self, host: RulesHost, directory: Path) -> None:
+    def __init__(self, host: RulesHost | NftHost, directory: Path) -> None:
         self.host = host
         self.policy = directory / "gateway.toml"
         self.policy.write_text(POLICY)
@@ -56,8 +56,10 @@ class Admin:
         return self.rules("apply", "--backend", self.host.firewall, *options)
 
 
-@pytest.fixture(params=SUFFIX)
+@pytest.fixture(params=[*SUFFIX, NftHost.firewall])
 def admin(request: pytest.FixtureRequest, gateway_net: GatewayNet, tmp_path: Path) -> Admin:
+    if request.param == NftHost.firewall:
+        return Admin(NftHost(gateway_net.gateway), tmp_path)
     return Admin(RulesHost(gateway_net.gateway, request.param), tmp_path)
 
 
@@ -80,32 +82,63 @@ def test_applied_checked_and_removed(admin: Admin) -> None:
     removed = admin.rules("remove")
     assert (removed.returncode, removed.stdout) == (0, f"removed from {admin.host.firewall}\n")
     assert not is_live(admin)
-    if admin.host.firewall == "nft-compat":
+    if admin.host.firewall != "legacy":
         assert admin.host.saved() == before
     assert "no rules" in admin.rules("remove").stdout
 
 
+def drop_all_but_loopback(host: RulesHost | NftHost) -> tuple[str, str]:
+    """Put another rule in the place of the first drop: what was wanted, and what is found."""
+    if isinstance(host, RulesHost):
+        host.iptables("-R ftpfw-drop 1 -i lo -j ACCEPT")
+        return "-i in0 -o out0 -j DROP", "-i lo -j ACCEPT"
+    wanted = 'iifname "in0" oifname "out0" counter drop'
+    listing = host.nft("--stateless --handle list chain inet ftpfw ftpfw-forward").splitlines()
+    (handle,) = (line.split()[-1] for line in listing if line.strip().startswith(wanted))
+    host.nft(f"replace rule inet ftpfw ftpfw-forward handle {handle} iifname lo accept")
+    return wanted, 'iifname "lo" accept'
+
+
 def test_drift_is_a_table_or_an_object(admin: Admin) -> None:
     admin.apply()
-    admin.host.iptables("-R ftpfw-drop 1 -i lo -j ACCEPT")
-    found = admin.rules("check")
-    assert found.returncode == 1
-    assert "ftpfw-drop" in found.stdout
-    assert "-i lo -j ACCEPT" in found.stdout
+    wanted, found = drop_all_but_loopback(admin.host)
+    said = admin.rules("check")
+    assert said.returncode == 1
+    iptables = isinstance(admin.host, RulesHost)
+    assert "ftpfw-drop" in said.stdout or not iptables
+    assert found in said.stdout
     report = json.loads(admin.rules("check", "--json").stdout)
     assert report == {
         "firewall": admin.host.firewall,
         "drift": [
             {
                 "kind": "changed",
-                "family": "IPv4",
-                "table": "filter",
-                "chain": "ftpfw-drop",
-                "wanted": "-i in0 -o out0 -j DROP",
-                "found": "-i lo -j ACCEPT",
+                "family": "IPv4" if iptables else "inet",
+                "table": "filter" if iptables else "ftpfw",
+                "chain": "ftpfw-drop" if iptables else "ftpfw-forward",
+                "wanted": wanted,
+                "found": found,
             }
         ],
     }
+
+
+def test_a_dry_run_shows_the_difference_and_changes_nothing(admin: Admin) -> None:
+    before = admin.host.saved()
+    first = admin.apply("--dry-run")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert admin.host.saved() == before
+    lines = first.stdout.splitlines()
+    assert [line for line in lines if line.startswith("-") and not line.startswith("---")] == []
+    admin.apply()
+    live = admin.host.saved()
+    assert "is as wanted" in admin.apply("--dry-run").stdout
+    wanted, found = drop_all_but_loopback(admin.host)
+    lines = admin.apply("--dry-run").stdout.splitlines()
+    assert [line[0] for line in lines if line.endswith(wanted)] == ["+"]
+    assert [line[0] for line in lines if line.endswith(found)] == ["-"]
+    admin.apply()
+    assert admin.host.saved() == live
 
 
 def test_an_interface_that_is_not_here_stops_everything(one_admin: Admin) -> None:

@@ -11,6 +11,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -130,6 +131,21 @@ def test_drop_box(namespace: str, form: Form, tmp_path: Path) -> None:
         new = srv / "ftp" / "incoming" / "new"
         assert new.read_bytes() == b"hello"
         assert mode(new) == 0o600
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_sessions_from_inetd(namespace: str, form: Form, tmp_path: Path) -> None:
+    recipe = make(Purpose.DROP_BOX, form, replace(HERE, inetd=True))
+
+    def talk(ftp: ftplib.FTP) -> None:
+        assert stores(ftp, "incoming/new")
+        assert not stores(ftp, "incoming/new", b"OVERWRITTEN")
+        assert fetched(ftp, "pub/file") == b"content"
+
+    with serving(namespace, form, recipe, tmp_path, by_inetd=True) as srv:
+        (srv / "ftp" / "pub" / "file").write_bytes(b"content")
+        client(namespace)(talk)
+    assert "stream tcp nowait root" in (tmp_path / "etc" / "inetd.conf").read_text()
 
 
 @pytest.mark.parametrize("form", FORMS)

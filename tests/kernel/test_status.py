@@ -39,7 +39,7 @@ from .gateway_host import (
     transfer,
 )
 from .netns import inside
-from .sockets import PATIENCE
+from .sockets import PACE, PATIENCE
 
 __all__ = ["gateway"]
 
@@ -323,7 +323,10 @@ def withdraw(expectation: Expectation) -> None:
 
 
 def shorten(expectation: Expectation) -> None:
-    """Leave it two seconds: a NEW without NLM_F_EXCL sets an existing one's timeout."""
+    """Leave it the time that a command takes to start.
+
+    A NEW without NLM_F_EXCL sets the timeout of one that exists.
+    """
     netlink = NfSocket.open()
     try:
         message = bytearray(pack_new_expectation(shorter(expectation), 1))
@@ -340,7 +343,8 @@ def shorten(expectation: Expectation) -> None:
 
 
 def shorter(expectation: Expectation) -> Expectation:
-    return Expectation(expectation.master, expectation.tuple, expectation.mask, timeout=2)
+    seconds = round(2 * PACE)
+    return Expectation(expectation.master, expectation.tuple, expectation.mask, timeout=seconds)
 
 
 ENDS: list[tuple[str, Callable[[Expectation], object], bool]] = [

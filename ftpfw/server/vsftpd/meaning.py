@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
 
 from ftpfw.server.settings import (
@@ -125,7 +125,11 @@ def _say_listen(settings: Settings) -> dict[str, Any]:
     listen = settings.listen
     alone = listen.start is Start.STANDALONE
     ipv4 = listen.family is Family.IPV4
-    address = str(listen.addresses[0]) if len(listen.addresses) == 1 else ""
+    address = ""
+    if len(listen.addresses) == 1 and isinstance(
+        listen.addresses[0], IPv4Address if ipv4 else IPv6Address
+    ):
+        address = str(listen.addresses[0])
     return {
         "listen": alone and ipv4,
         "listen_ipv6": alone and not ipv4,
@@ -306,15 +310,16 @@ def _verbs(text: str) -> tuple[str, ...]:
 def _say_rights(settings: Settings) -> dict[str, Any]:
     """The switches, and denied verbs for what they would let through and nobody is to do."""
     anonymous, users = settings.anonymous.rights, settings.users.rights
+    others = _takes_others(anonymous, users)
     said: dict[str, Any] = {
         "write_enable": _writes(anonymous) or _writes(users),
         "anon_upload_enable": anonymous.upload,
         "anon_mkdir_write_enable": anonymous.make_directory,
-        "anon_other_write_enable": _takes_others(anonymous, users),
+        "anon_other_write_enable": others,
         "download_enable": anonymous.download or users.download,
         "dirlist_enable": anonymous.list or users.list,
         "chmod_enable": users.chmod,
-        "mdtm_write": users.touch or anonymous.touch,
+        "mdtm_write": users.touch and (anonymous.touch or not others),
     }
     switched = _switched(said)
     superfluous = {

@@ -10,8 +10,9 @@ import pytest
 
 from ftpfw.cli import SUBCOMMANDS, main
 from ftpfw.errors import FtpfwError
-from ftpfw.helper import doctor
 from ftpfw.helper.backends import Offer
+from ftpfw.helper.doctor.examination import examine
+from ftpfw.helper.doctor.finding import Finding, note
 from ftpfw.ruleset.policy import Backend
 
 POLICY = '[gateway]\ninside = ["lo"]\noutside = "ftpfw0"\nmasquerade = true\n'
@@ -99,12 +100,17 @@ def test_status_of_nothing(state: Path, capsys: pytest.CaptureFixture[str]) -> N
     }
 
 
-def examined(usable: bool) -> tuple[list[doctor.Finding], list[Offer]]:
+def examined(usable: bool) -> tuple[list[Finding], list[Offer]]:
     offer = Offer(Backend.BORROWED, usable, "why", "mend")
-    finding = doctor.Finding("backend borrowed", usable, "why", "modprobe nf_conntrack_sane")
-    return [finding, doctor.Finding("IPv4 forwarding", False, "off", "sysctl", needed=False)], [
-        offer
-    ]
+    finding = Finding("backend borrowed", usable, "why", "modprobe nf_conntrack_sane")
+    return [
+        Finding("kernel", True, "Linux"),
+        note("IPv4 rules", False, "in two places \x1b[2J", LONG_COMMAND, "clear them"),
+        finding,
+    ], [offer]
+
+
+LONG_COMMAND = f"iptables-legacy -t raw -D PREROUTING {'-p tcp ' * 20}-j CT --helper ftp"
 
 
 @pytest.mark.parametrize(("usable", "auto", "code"), [(True, "borrowed", 0), (False, None, 1)])
@@ -119,15 +125,27 @@ def test_doctor(
     assert run("doctor", "--json") == code
     report = json.loads(capsys.readouterr().out)
     assert report["auto"] == auto
-    assert report["findings"][0]["ok"] is usable
+    assert report["findings"][2] == {
+        "subject": "backend borrowed",
+        "ok": usable,
+        "found": "why",
+        "mend": "modprobe nf_conntrack_sane",
+        "needed": True,
+        "alternative": "",
+    }
+    monkeypatch.setenv("COLUMNS", "80")
     assert run("doctor") == code
-    text = capsys.readouterr().out
-    assert ("modprobe nf_conntrack_sane" in text) is not usable
-    assert "note" in text
+    lines = capsys.readouterr().out.splitlines()
+    marks = [line.split()[0] for line in lines if line[:1] not in {"", " ", "b"}]
+    assert marks == (["note", "ok", "ok"] if usable else ["fault", "note", "ok"])
+    assert ("       mend: modprobe nf_conntrack_sane" in lines) is not usable
+    assert f"       mend: {LONG_COMMAND}" in lines, "a command in one line, to be copied"
+    assert "         or: clear them" in lines
+    assert "\x1b" not in "".join(lines)
 
 
 def test_doctor_looks_at_this_host() -> None:
-    findings, _ = doctor.examine()
+    findings, _ = examine()
     subjects = {finding.subject for finding in findings}
     assert {"kernel", "NFQUEUE", "ctnetlink", "backend borrowed", "backend cthelper"} <= subjects
 

@@ -6,6 +6,7 @@ from click.testing import CliRunner
 from ftpfw.cli.rules import rules
 from ftpfw.errors import HostError, PolicyError
 from ftpfw.ruleset.policy import Backend, Policy
+from tests.unit.ruleset.many import many_servers
 from tests.unit.ruleset.samples import MINIMAL
 from tests.unit.table import table
 
@@ -34,12 +35,11 @@ def test_a_family_without_clients_has_no_rules(policy: Path) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["generate", "POLICY", "--format", "nftables"],
-        ["generate", "POLICY", "--format", "firewalld"],
         ["generate", "POLICY", "--format", "pf"],
         ["generate", "POLICY", "--format", "iptables", "--helper-backend", "auto"],
         ["generate", "POLICY"],
-        ["apply", "POLICY", "--backend", "nftables"],
+        ["generate", "POLICY", "--format", "nftables", "--explain"],
+        ["apply", "POLICY", "--backend", "firewalld"],
         ["apply", "POLICY", "--confirm", "0"],
     ],
     ids=" ".join,
@@ -60,12 +60,37 @@ def test_only_root_touches_rules(
     assert isinstance(result.exception, HostError)
 
 
-@pytest.mark.parametrize("arguments", [["generate", "--help"], ["apply", "--help"]], ids=" ".join)
-def test_help_offers_nothing_that_is_refused(arguments: list[str]) -> None:
-    shown = CliRunner().invoke(rules, arguments).stdout
-    assert "legacy" in shown or "ip6tables" in shown
-    assert "nftables" not in shown
-    assert "firewalld" not in shown
+def test_a_policy_explained(policy: Path) -> None:
+    arguments = ["generate", str(policy), "--explain", "--helper-backend", "kernel"]
+    policy.write_text(MINIMAL)
+    shown = CliRunner().invoke(rules, arguments, catch_exceptions=False).stdout
+    assert shown.startswith("1. ftpfw-raw (prerouting, raw - 5): ")
+    stages = [line.split()[1] for line in shown.splitlines() if line[:1].isdigit()]
+    assert stages == ["ftpfw-raw", "ftpfw-helper", "ftpfw-forward", "ftpfw-nat"]
+    words = " ".join(shown.split())
+    assert "Nobody on eth0 has an address of 10.0.1.0/24." in words
+    assert 'iifname "eth0" ip saddr 10.0.1.0/24 drop' in words
+    assert max(len(line) for line in shown.splitlines()) < 100
+
+
+def test_of_many_servers_few_are_told(policy: Path) -> None:
+    arguments = ["generate", str(policy), "--explain", "--helper-backend", "kernel"]
+    policy.write_text(many_servers(300))
+    shown = CliRunner().invoke(rules, arguments, catch_exceptions=False).stdout
+    assert "and 296 more }" in " ".join(shown.split())
+    assert len(shown.splitlines()) < 400
+
+
+def test_the_script_for_firewalld_says_that_auto_was_not_resolved(
+    policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer(monkeypatch, None)
+    policy.write_text(MINIMAL)
+    result = CliRunner().invoke(rules, ["generate", str(policy), "--format", "firewalld"])
+    assert result.exit_code == 0
+    assert result.stdout.startswith("#!/bin/sh\n")
+    assert '# The policy\'s backend = "auto" was not resolved' in result.stdout
+    assert 'module="nf_conntrack_sane"' in result.stdout
 
 
 def generate(policy: Path, text: str, *options: str) -> list[str]:

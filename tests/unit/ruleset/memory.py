@@ -1,4 +1,4 @@
-"""A firewall in memory: tables as iptables-save text, changed by iptables-restore input."""
+"""An iptables in memory: tables as iptables-save text, changed by iptables-restore input."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,6 +7,7 @@ from ftpfw.errors import HostError
 from ftpfw.ruleset.live import Part, SavedTable, parse_save
 from ftpfw.ruleset.model import Family, Table
 from ftpfw.ruleset.restore import restore_text
+from ftpfw.ruleset.xtables import Xtables
 
 BUILTIN = {
     Table.RAW: ("PREROUTING", "OUTPUT"),
@@ -16,7 +17,7 @@ BUILTIN = {
 }
 
 
-class MemoryFirewall:
+class MemoryTables:
     """``faults``: the numbers, from 1, of the changes that fail before they do anything.
 
     ``interrupted_after``: the number of the change after which Ctrl-C arrives.
@@ -94,3 +95,14 @@ class MemoryFirewall:
                 del chains[chain]
             else:
                 assert command in ("#", "COMMIT"), line
+
+
+class MemoryFirewall(Xtables):
+    """A firewall whose tables are in ``tool``."""
+
+    def __init__(self) -> None:
+        self.tool = MemoryTables()
+        super().__init__(self.tool)
+
+    def text(self, family: Family) -> str:
+        return self.tool.text(family)

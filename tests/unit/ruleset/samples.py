@@ -31,8 +31,10 @@ def sample(name: str) -> Policy:
 
 
 def backends(policy: Policy) -> list[Backend]:
-    """Those the policy can be compiled for."""
+    """Those the policy can be compiled for; what it names itself, alone."""
     possible = []
+    if policy.helper.backend is not Backend.AUTO:
+        return [policy.helper.backend]
     for backend in Backend:
         with suppress(PolicyError):
             require_expressible(policy, backend)

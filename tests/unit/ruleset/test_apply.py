@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftpfw.errors import HostError
-from ftpfw.ruleset.apply import apply, check, remove, restore
+from ftpfw.ruleset.apply import apply, check, remove
 from ftpfw.ruleset.live import SavedTable, parse_save
 from ftpfw.ruleset.model import Family, RuleSet, Table
 from ftpfw.ruleset.policy import Backend
@@ -27,7 +27,7 @@ foreign_rules = st.sampled_from(
 def populated(draw: st.DrawFn) -> MemoryFirewall:
     """A firewall with rules of other people's."""
     firewall = MemoryFirewall()
-    for (_, table), chains in firewall.tables.items():
+    for (_, table), chains in firewall.tool.tables.items():
         chains["DOCKER-USER"] = draw(st.lists(st.just("-j RETURN"), max_size=1))
         for chain in BUILTIN[table]:
             chains[chain] += draw(st.lists(foreign_rules, max_size=2))
@@ -47,9 +47,9 @@ def test_applied_rules_show_no_drift(firewall: MemoryFirewall, wanted: list[Rule
 @given(populated(), rulesets)
 def test_a_second_apply_changes_nothing(firewall: MemoryFirewall, wanted: list[RuleSet]) -> None:
     apply(wanted, firewall)
-    changes = firewall.changes
+    changes = firewall.tool.changes
     apply(wanted, firewall)
-    assert firewall.changes == changes
+    assert firewall.tool.changes == changes
 
 
 @given(populated(), rulesets, rulesets)
@@ -70,14 +70,14 @@ def test_a_fault_anywhere_leaves_what_was(
 ) -> None:
     apply(first, firewall)
     before = state(firewall)
-    firewall.faults = {firewall.changes + fault}
+    firewall.tool.faults = {firewall.tool.changes + fault}
     try:
         apply(second, firewall)
     except HostError:
         assert contents(state(firewall)) == contents(before)
     else:
         assert check(second, firewall) == []
-    assert not firewall.is_locked
+    assert not firewall.tool.is_locked
 
 
 @given(populated(), rulesets, rulesets)
@@ -86,14 +86,14 @@ def test_rolled_back_to_what_was(
 ) -> None:
     apply(first, firewall)
     before = state(firewall)
-    restore(apply(second, firewall), firewall)
+    apply(second, firewall)()
     assert contents(state(firewall)) == contents(before)
 
 
 def test_an_interrupt_undoes_as_a_fault_does() -> None:
     firewall = MemoryFirewall()
     before = state(firewall)
-    firewall.interrupted_after = 3
+    firewall.tool.interrupted_after = 3
     with pytest.raises(KeyboardInterrupt):
         apply([compiled("nat-gateway", Backend.BORROWED, Family.IPV4)], firewall)
     assert state(firewall) == before
@@ -101,7 +101,7 @@ def test_an_interrupt_undoes_as_a_fault_does() -> None:
 
 def test_a_fault_in_the_undoing_is_told_too() -> None:
     firewall = MemoryFirewall()
-    firewall.faults = {2, 3}
+    firewall.tool.faults = {2, 3}
     with pytest.raises(HostError, match=r"change 2 failed[^$]*change 3 failed") as caught:
         apply([compiled("nat-gateway", Backend.BORROWED, Family.IPV4)], firewall)
     assert "rules remove" in (caught.value.mend or "")
@@ -109,7 +109,7 @@ def test_a_fault_in_the_undoing_is_told_too() -> None:
 
 def test_hooks_stand_around_foreign_rules() -> None:
     firewall = MemoryFirewall()
-    forward = firewall.tables[Family.IPV4, Table.FILTER]["FORWARD"]
+    forward = firewall.tool.tables[Family.IPV4, Table.FILTER]["FORWARD"]
     forward += ["-i lo -j ACCEPT", "-j DOCKER-USER"]
     apply([compiled("nat-gateway", Backend.KERNEL, Family.IPV4)], firewall)
     assert forward == [
@@ -124,7 +124,7 @@ def test_apply_mends_drift() -> None:
     firewall = MemoryFirewall()
     wanted = [compiled("nat-gateway", Backend.KERNEL, Family.IPV4)]
     apply(wanted, firewall)
-    chains = firewall.tables[Family.IPV4, Table.FILTER]
+    chains = firewall.tool.tables[Family.IPV4, Table.FILTER]
     chains["FORWARD"].append("-i lo -j ACCEPT")
     chains["FORWARD"].append("-i eth1 -g ftpfw-forward")
     chains["ftpfw-drop"].pop()

@@ -1,4 +1,5 @@
 from ipaddress import ip_address, ip_network
+from itertools import product
 
 import pytest
 from hypothesis import assume, given
@@ -32,7 +33,7 @@ from ftpfw.ruleset.model import (
     Table,
     Text,
 )
-from ftpfw.ruleset.policy import Backend, Network, Policy
+from ftpfw.ruleset.policy import Address, Backend, Network, Policy, Server
 from ftpfw.ruleset.policy_file import read_policy
 from tests.unit.ruleset.samples import MINIMAL, backends
 from tests.unit.table import table
@@ -60,6 +61,7 @@ def policies(draw: st.DrawFn) -> Policy:
     text = f"""
         [gateway]
         inside = {inside}
+        dmz = {draw(st.sampled_from([[], ["dmz0"]])) if inside else []}
         outside = "eth0"
         masquerade = {draw(st.sampled_from(["true", "false"]))}
         zone = {draw(st.sampled_from([0, 7]))}
@@ -246,7 +248,9 @@ def test_nobody_outside_speaks_for_an_inside_host(compiled: Compiled) -> None:
             match.source and match.source.version == version and network.subnet_of(match.source)  # type: ignore[arg-type]
             for match in dropped
         )
-    assert all(match == Match(in_interface="eth0", source=match.source) for match in dropped)
+    for match in dropped:
+        assert match == Match(in_interface=match.in_interface, source=match.source)
+        assert match.in_interface in {"eth0", *policy.gateway.dmz}
 
 
 @given(any_ruleset)
@@ -266,9 +270,44 @@ def test_the_helper_comes_before_the_zone_and_the_queue_behind_both(compiled: Co
 def test_every_interface_s_packets_are_in_the_zone_both_ways(compiled: Compiled) -> None:
     policy, _, ruleset = compiled
     zoned = [r.match for r in rules(ruleset, Table.RAW) if isinstance(r.action, SetZone)]
-    names = {*policy.gateway.inside, "eth0"} if policy.gateway.zone and ruleset.chains else set()
+    names = {*policy.gateway.behind, "eth0"} if policy.gateway.zone and ruleset.chains else set()
     assert {match.in_interface for match in zoned} - {None} == names
     assert {match.out_interface for match in zoned} - {None} == names
+
+
+def addresses_asked(policy: Policy, server: Server, family: Family) -> tuple[Address, ...]:
+    """Its own address is asked for from inside only, where somebody of that family is."""
+    clients = any(network.version == family.value for network in policy.clients.allow)
+    return policy.addresses(server) if clients else (server.public,)
+
+
+@given(any_ruleset)
+def test_nothing_but_ftp_crosses_the_border_of_a_dmz(compiled: Compiled) -> None:
+    policy, _, ruleset = compiled
+    last = [chain for chain in ruleset.chains if chain.name == "ftpfw-drop"]
+    dropped = {
+        (rule.match.in_interface, rule.match.out_interface)
+        for chain in last
+        for rule in chain.rules
+    }
+    gateway = policy.gateway
+    borders = {*product(gateway.inside, gateway.dmz), *product(gateway.behind, ["eth0"])}
+    assert dropped == ({*borders, *((far, near) for near, far in borders)} if last else set())
+    for match in accepted(ruleset):
+        if match.in_interface in gateway.dmz and State.NEW in match.states:
+            raise AssertionError("no host of a DMZ opens a control connection")
+
+
+@given(any_ruleset)
+def test_nobody_in_a_dmz_speaks_for_an_inside_host(compiled: Compiled) -> None:
+    policy, _, ruleset = compiled
+    first = hooked(ruleset, Builtin.PREROUTING, Table.RAW)
+    refused = {
+        (rule.match.in_interface, rule.match.source) for rule in first if rule.action == Drop()
+    }
+    for dmz, network in product(policy.gateway.dmz, policy.clients.allow):
+        if network.version == ruleset.family.value and ruleset.chains:
+            assert (dmz, network) in refused
 
 
 @given(any_ruleset)
@@ -279,8 +318,9 @@ def test_passive_ports_ask_the_inspector_for_each_opener_and_no_other_segment(
     asked = [r for r in rules(ruleset, Table.RAW) if isinstance(r.action, Queue)]
     inspected = backend in {Backend.BORROWED, Backend.CTHELPER}
     offered = {
-        (ip_network(one.public), PortRange(one.passive_ports[0], one.passive_ports[-1]))
+        (ip_network(address), PortRange(one.passive_ports[0], one.passive_ports[-1]))
         for one in policy.servers
+        for address in addresses_asked(policy, one, ruleset.family)
         if one.passive_ports and inspected and one.public.version == ruleset.family.value
     }
     assert {(rule.match.destination, rule.match.dport) for rule in asked} == offered

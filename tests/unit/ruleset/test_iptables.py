@@ -28,7 +28,7 @@ from ftpfw.ruleset.model import (
     Text,
 )
 from ftpfw.ruleset.policy import Backend
-from tests.unit.ruleset.samples import CASES, RULES, compiled, rendered
+from tests.unit.ruleset.samples import CASES, EXTENSION, RULES, compiled, rendered
 from tests.unit.table import table
 
 NET = ip_network("10.0.1.0/24")
@@ -223,7 +223,7 @@ def test_golden(name: str, backend: Backend, family: Family, update_golden: bool
 
 def test_every_golden_file_is_tested() -> None:
     tested = {golden_file(*case[1:]) for case in CASES}
-    assert {path for path in RULES.iterdir() if path.suffix.endswith("tables")} == tested
+    assert {path for path in RULES.iterdir() if path.suffix[1:] in EXTENSION.values()} == tested
 
 
 @pytest.mark.parametrize(("name", "backend", "family"), **table([(c[0], *c[1:]) for c in CASES]))

@@ -226,7 +226,14 @@ REFUSED = [
     ("empty name", '[gateway]\ninside = [""]\noutside = "a"', 2, "is empty", "ip link"),
     ("dot dot", '[gateway]\ninside = [".."]\noutside = "a"', 2, "no interface name", "letters"),
     ("inside twice", '[gateway]\ninside = ["e",\n"e"]\noutside = "a"', 3, "named twice", "once"),
-    ("both sides", '[gateway]\ninside = ["e"]\noutside = "e"', 3, "inside interface too", "leave"),
+    ("both sides", '[gateway]\ninside = ["e"]\noutside = "e"', 3, "named twice", "once"),
+    (
+        "inside and DMZ",
+        '[gateway]\ninside = ["e"]\ndmz = ["f",\n"e"]\noutside = "a"',
+        4,
+        "e is named twice",
+        "inside, dmz or outside",
+    ),
     (
         "masquerade and SNAT",
         '[gateway]\ninside = ["e"]\noutside = "a"\nmasquerade = true\nsnat_to = "192.0.2.1"',

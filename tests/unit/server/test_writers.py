@@ -1,6 +1,7 @@
 """What all writers promise: nothing is dropped, nothing gets through that was not wanted."""
 
 from dataclasses import fields, replace
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 import pytest
@@ -82,7 +83,7 @@ ANY: dict[type, st.SearchStrategy[Any]] = {
     Start: st.sampled_from(Start),
 }
 SPECIAL: dict[str, st.SearchStrategy[Any]] = {
-    "listen.addresses": st.sampled_from([(), ("ftp.test",)]),
+    "listen.addresses": st.sampled_from([(), ("ftp.test",), (IPv4Address(1),), (IPv6Address(1),)]),
     "passive.ports": st.none() | st.integers(1024, 60000).map(lambda low: range(low, low + 9)),
     "limits.full_disk": st.none() | st.integers(1, 100),
     "files.base_mode": st.sampled_from([0o666, 0o600]),
