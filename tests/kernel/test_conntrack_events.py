@@ -88,7 +88,9 @@ def test_life_of_a_data_connection(gateway: Gateway, events: ConntrackEvents) ->
     assert isinstance(gone, Destroy)
     assert gone.conntrack.id == new.id
     assert gone.conntrack.counters is not None
-    assert [one.packets for one in gone.conntrack.counters] == [4, 2], "a handshake and two ends"
+    there, back = (one.packets for one in gone.conntrack.counters)
+    assert there == 4, "a handshake and two ends"
+    assert back in {2, 3}, "a server that is slow to end acknowledges the client's end before"
 
 
 def test_other_connections_wake_nobody(gateway: Gateway, events: ConntrackEvents) -> None:
