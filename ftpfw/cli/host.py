@@ -14,7 +14,8 @@ from ftpfw.helper.privileges import CAP_NET_ADMIN, has_capability
 from ftpfw.helper.standing import require_takeable
 from ftpfw.helper.state import State
 from ftpfw.ruleset.policy import Backend, Policy, interfaces
-from ftpfw.ruleset.policy_file import decode_policy, read_policy
+from ftpfw.ruleset.policy_file import read_policy
+from ftpfw.ruleset.toml_document import decode_toml
 
 POLICY_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -26,7 +27,7 @@ def open_policy(path: Path) -> Policy:
     except OSError as error:
         mend = "give the path of a policy file; rules/nat-gateway.toml is one"
         raise PolicyError(error.strerror or str(error), file=str(path), mend=mend) from error
-    return read_policy(decode_policy(raw, str(path)), str(path))
+    return read_policy(decode_toml(raw, str(path)), str(path))
 
 
 def require_root(to: str) -> None:

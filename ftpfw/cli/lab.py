@@ -1,4 +1,4 @@
-"""``ftpfw lab``: list the exercises, run one and compare it with what it promises, bench."""
+"""``ftpfw lab``: list the exercises, run one and hold it against what it promises, bench."""
 
 from __future__ import annotations
 
@@ -7,71 +7,83 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
+from ftpfw.cli import lab_up
 from ftpfw.cli.host import require_root
 from ftpfw.cli.interrupts import interrupts_unwind
+from ftpfw.cli.lab_table import print_report
 from ftpfw.cli.output import JSON_OPTION, console, echo_json, echo_table
-from ftpfw.lab import bench, nat_gateway
+from ftpfw.lab import bench, library, running
+from ftpfw.lab.exercise import Column, Exercise, Step
 from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport, Measure
 from ftpfw.lab.programs import require_programs
-from ftpfw.lab.results import Cell, Report, Verdict
-from ftpfw.lab.scenario import SCENARIOS, Column, Row, Scenario
+from ftpfw.lab.results import Cell, Report
 
-LEGEND = (
-    "expected → seen  ✓ as expected  ✗ not as expected\n"
-    "n/a: client or kernel has none  ·: not tried"
-)
-HEADINGS = {Column.NONE: "no helper", Column.KERNEL: "kernel", Column.FTPFW: "ftpfw"}
 COUNT = click.IntRange(min=1)
 
 
 @click.group()
 def lab() -> None:
-    """FTP across a NAT gateway in network namespaces, with real daemons and clients."""
+    """See FTP cross firewalls, in network namespaces, with real daemons and clients."""
+
+
+for command in (lab_up.up, lab_up.shell, lab_up.down, lab_up.keep):
+    lab.add_command(command)
 
 
 @lab.command("list")
 @JSON_OPTION
-def list_scenarios(as_json: bool) -> None:
-    """List the scenarios."""
-    scenarios = SCENARIOS.values()
+def list_exercises(as_json: bool) -> None:
+    """List the exercises, in the order of the course."""
+    exercises = library.exercises()
     if as_json:
-        rows = [{"name": s.name, "aim": s.aim, "rows": len(s.rows)} for s in scenarios]
+        rows = [
+            {
+                "name": one.name,
+                "title": one.title,
+                "aim": one.aim,
+                "rows": len(one.steps),
+                "seconds": one.seconds,
+            }
+            for one in exercises
+        ]
         echo_json({"scenarios": rows})
     else:
-        columns = ["scenario", "what it shows", "rows"]
-        echo_table("scenarios", columns, [[s.name, s.aim, str(len(s.rows))] for s in scenarios])
+        columns = ["exercise", "what it shows", "steps", "seconds"]
+        cells = [[one.name, one.aim, str(len(one.steps)), str(one.seconds)] for one in exercises]
+        echo_table("exercises", columns, cells)
 
 
 @lab.command("run")
-@click.argument("scenarios", metavar="[SCENARIO]...", nargs=-1, type=click.Choice(list(SCENARIOS)))
+@click.argument("names", metavar="[EXERCISE]...", nargs=-1)
 @JSON_OPTION
-def run_scenarios(scenarios: tuple[str, ...], as_json: bool) -> None:
-    """Run every SCENARIO, or all there are; exit 1 unless every cell is as expected."""
+def run_exercises(names: tuple[str, ...], as_json: bool) -> None:
+    """Run every EXERCISE, or all there are; exit 1 unless every cell is as expected.
+
+    EXERCISE is a name that `ftpfw lab list` shows, or the path of a folder with exercise.toml.
+    """
+    exercises = [library.find(name) for name in names or library.names()]
     require_root("make the lab's network namespaces")
     require_programs()
-    reports = _run([SCENARIOS[name] for name in scenarios or SCENARIOS])
+    reports = _run(exercises)
     if as_json:
         objects = [report.as_json() for report in reports]
         echo_json(objects[0] if len(objects) == 1 else {"reports": objects})
     else:
         for report in reports:
-            _print_report(console(), report)
+            print_report(console(), report)
     sys.exit(0 if all(report.as_expected for report in reports) else 1)
 
 
-def _run(scenarios: list[Scenario]) -> list[Report]:
-    cells = sum(len(row.expected) for scenario in scenarios for row in scenario.rows)
-    with interrupts_unwind(), _progress(cells) as step:
+def _run(exercises: list[Exercise]) -> list[Report]:
+    cells = sum(len(step.expected) for exercise in exercises for step in exercise.steps)
+    with interrupts_unwind(), _progress(cells) as tick:
 
-        def observe(row: Row, column: Column, cell: Cell) -> None:
-            step(f"{column}: {row.name}", cell.seen)
+        def observe(step: Step, column: Column, cell: Cell) -> None:
+            tick(f"{column.name}: {step.title}", cell.seen)
 
-        return [nat_gateway.run(scenario, observe) for scenario in scenarios]
+        return [running.run(exercise, observe) for exercise in exercises]
 
 
 @contextmanager
@@ -85,46 +97,6 @@ def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
     with Progress(*columns, TimeElapsedColumn(), console=out, transient=True) as progress:
         task = progress.add_task("raising the hosts", total=total)
         yield lambda what, _: progress.update(task, advance=1, description=what)
-
-
-def _print_report(out: Console, report: Report) -> None:
-    table = Table("", *(HEADINGS[column] for column in Column), title=f"lab {report.scenario}")
-    beyond = False
-    for row in report.rows:
-        if not beyond and Column.NONE.value not in row.cells:
-            beyond = True
-            table.add_section()
-            table.add_row(Text("beyond the kernel", style="italic"))
-        table.add_row(row.name, *(_cell_text(row.cells.get(column.value)) for column in Column))
-    out.print(table)
-    out.print(LEGEND, style="dim")
-    for row, name, cell in report.surprises():
-        headline = f"\n✗ {row.name}, column {name}: expected {cell.expected}, seen {cell.seen}"
-        out.print(headline, style="bold red", highlight=False)
-        out.print(Text(cell.reason or "no reason given"), style="dim")
-    _print_summary(out, report)
-
-
-def _cell_text(cell: Cell | None) -> Text:
-    match cell:
-        case None:
-            return Text("·", style="dim")
-        case Cell(expected=Verdict.NOT_APPLICABLE):
-            return Text("n/a", style="dim")
-        case Cell(as_expected=True):
-            style = "green" if cell.seen is Verdict.PASS else "yellow"
-            return Text(f"{cell.expected} → {cell.seen} ✓", style=style)
-        case _:
-            loud = f"{cell.expected} → {cell.seen.upper()} ✗"
-            return Text(loud, style="bold white on red")
-
-
-def _print_summary(out: Console, report: Report) -> None:
-    versions = ", ".join(f"{name} {version}" for name, version in report.versions.items())
-    ran_on = f"\nLinux {report.kernel}, ftpfw on backend {report.backend}; {versions}"
-    out.print(ran_on, style="dim", highlight=False)
-    style = "bold green" if report.as_expected else "bold red"
-    out.print(f"{report.summary()} ({report.seconds:.1f} s)", style=style, highlight=False)
 
 
 @lab.command("bench")

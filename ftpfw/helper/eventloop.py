@@ -63,7 +63,9 @@ class EventLoop:
         """Serve until `stop`."""
         while self.running:
             for key, _ in self._selector.select(self._pause()):
-                key.data()
+                # One that is called may unwatch, and close, another that was ready as well.
+                if self._selector.get_map().get(key.fd) is key:
+                    key.data()
             now = time.monotonic()
             while (callback := self._due(now)) is not None:
                 callback()

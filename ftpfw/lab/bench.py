@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import os
 import platform
-import socket
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +20,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftpfw.errors import HostError
-from ftpfw.lab.clients import PATIENCE
 from ftpfw.lab.gateway import Gateway, kernel_has_helper
-from ftpfw.lab.hosts import LabHost, sweep
+from ftpfw.lab.hosts import LabHost, sweep, work_directory
+from ftpfw.lab.lean import Session
+from ftpfw.lab.library import find
 from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport, Measure, Sample
-from ftpfw.lab.nat_gateway import DAEMON_ADDRESS, build
 from ftpfw.lab.programs import versions
-from ftpfw.lab.raw import Control, host_port
-from ftpfw.lab.scenario import Column
+from ftpfw.lab.stage import DOWNLOAD, staged
+
+EXERCISE, SERVER = "nat-gateway", "192.0.2.10"
+"""The exercise whose columns are compared, and its server."""
 
 SMALL, LARGE = "small.bin", "large.bin"
 SMALL_SIZE = 4096
@@ -56,17 +57,17 @@ class Workload:
 
 
 def _active_session() -> None:
-    with Control(DAEMON_ADDRESS) as control:
-        control.login()
-        control.fetch_active(SMALL)
-        control.command(b"QUIT", b"221")
+    with Session(SERVER) as session:
+        session.login()
+        session.fetch_active(SMALL)
+        session.command(b"QUIT", b"221")
 
 
 def _passive_session() -> None:
-    with Control(DAEMON_ADDRESS) as control:
-        control.login()
-        control.fetch_passive(SMALL, control.command(b"PASV", b"227"))
-        control.command(b"QUIT", b"221")
+    with Session(SERVER) as session:
+        session.login()
+        session.fetch_passive(SMALL)
+        session.command(b"QUIT", b"221")
 
 
 def _sessions(session: Callable[[], None], share: int = 1) -> Callable[[Effort], float]:
@@ -81,15 +82,14 @@ def _sessions(session: Callable[[], None], share: int = 1) -> Callable[[Effort],
 
 def _download(_effort: Effort) -> float:
     """The large file once, read and thrown away: MiB."""
-    with Control(DAEMON_ADDRESS) as control:
-        control.login()
-        address = host_port(control.command(b"PASV", b"227"))
-        with socket.create_connection(address, timeout=PATIENCE) as data:
-            control.command(b"RETR " + LARGE.encode(), b"150")
+    with Session(SERVER) as session:
+        session.login()
+        with session.passive() as data:
+            session.command(b"RETR " + LARGE.encode(), b"150")
             received, buffer = 0, bytearray(READ_SIZE)
             while count := data.recv_into(buffer):
                 received += count
-        control.expect(b"226")
+        session.expect(b"226")
     return received / (1 << 20)
 
 
@@ -159,8 +159,8 @@ def run(effort: Effort, observe: Callable[[str, str], None]) -> BenchReport:
     sweep()
     with ExitStack() as stack:
         contestants = {
-            BASELINE: _build(stack, Column.KERNEL, effort),
-            CANDIDATE: _build(stack, Column.FTPFW, effort),
+            BASELINE: _build(stack, "kernel", effort),
+            CANDIDATE: _build(stack, "ftpfw", effort),
         }
         for contestant in contestants.values():
             _warm_up(contestant, effort)
@@ -179,11 +179,14 @@ def run(effort: Effort, observe: Callable[[str, str], None]) -> BenchReport:
     )
 
 
-def _build(stack: ExitStack, column: Column, effort: Effort) -> Contestant:
-    setup, gateway = build(stack, column)
-    setup.site.publish(SMALL, setup.download[:SMALL_SIZE])
-    setup.site.publish(LARGE, bytes(effort.size_mib << 20))
-    return Contestant(setup.hosts["client"], gateway, gateway.workers)
+def _build(stack: ExitStack, column: str, effort: Effort) -> Contestant:
+    exercise = find(EXERCISE)
+    directory = stack.enter_context(work_directory(column))
+    stage = stack.enter_context(staged(exercise, exercise.column(column), directory, column))
+    site, (gateway,) = stage.sites[SERVER], stage.gateways.values()
+    site.publish(SMALL, stage.files[DOWNLOAD][:SMALL_SIZE])
+    site.publish(LARGE, bytes(effort.size_mib << 20))
+    return Contestant(stage.hosts["client"], gateway, gateway.workers)
 
 
 def _warm_up(contestant: Contestant, effort: Effort) -> None:

@@ -1,4 +1,4 @@
-"""The gateway of a column, loaded and unloaded as a user would: through the command line."""
+"""A gateway of the lab, loaded and unloaded as a user would: through the command line."""
 
 from __future__ import annotations
 
@@ -16,19 +16,6 @@ from ftpfw.lab.hosts import LabHost
 
 KERNEL_HELPER = Path("/sys/module/nf_conntrack_ftp")
 COMMAND_TIMEOUT = 30.0
-
-POLICY = """\
-[gateway]
-inside  = ["inside0"]
-outside = "outside0"
-masquerade = true
-
-[helper]
-backend = "{backend}"
-
-[clients]
-allow = ["10.77.1.0/24"]
-"""
 
 
 def kernel_has_helper() -> bool:
@@ -60,7 +47,7 @@ class Gateway:
                 raise
         if process.returncode != 0:
             raise HostError(
-                f"`ftpfw {' '.join(arguments)}` failed on the gateway with exit code "
+                f"`ftpfw {' '.join(arguments)}` failed on {self.host.name} with exit code "
                 f"{process.returncode}:\n{output.strip()}"
             )
         return output
@@ -82,10 +69,10 @@ class Gateway:
 
 
 @contextmanager
-def loaded(host: LabHost, backend: str, directory: Path) -> Iterator[Gateway]:
-    """Load the lab's policy on a host, and unload it; ``directory`` takes policy and state."""
+def loaded(host: LabHost, policy: str, directory: Path) -> Iterator[Gateway]:
+    """Load a policy on a host, and unload it; ``directory`` takes policy and state."""
     gateway = Gateway(host, directory / "gateway.toml", directory / "state")
-    gateway.policy.write_text(POLICY.format(backend=backend))
+    gateway.policy.write_text(policy, encoding="utf-8")
     gateway.ftpfw("load", str(gateway.policy))
     try:
         yield gateway

@@ -22,7 +22,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
 from pyroute2 import IPRoute, netns
 
@@ -33,6 +33,8 @@ T = TypeVar("T")
 
 NAMESPACES = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
+NO_DAD = 0x02
+"""IFA_F_NODAD: an address that is there at once; nobody else in a lab could have it."""
 FORWARDING = (
     Path("/proc/sys/net/ipv4/ip_forward"),
     Path("/proc/sys/net/ipv6/conf/all/forwarding"),
@@ -46,15 +48,20 @@ class LabHost:
     name: str
     namespace: str
 
-    def start(self, argv: Sequence[str], environment: Mapping[str, str] | None = None) -> Process:
-        """Start a program here; its stdout and stderr are one pipe.
+    def start(
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str] | None = None,
+        output: TextIO | None = None,
+    ) -> Process:
+        """Start a program here; its stdout and stderr are one pipe, or the file ``output``.
 
         In a process group of its own the terminal's Ctrl-C does not reach it.
         """
         return subprocess.Popen(
             ["ip", "netns", "exec", self.namespace, *argv],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
+            stdout=output or subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env={**os.environ, **(environment or {})},
             text=True,
@@ -129,11 +136,18 @@ def _configure(host: Host) -> None:
             (index,) = route.link_lookup(ifname=interface.name)
             for address in interface.addresses:
                 prefix = address.network.prefixlen
-                route.addr("add", index=index, address=str(address.ip), prefixlen=prefix)
+                route.addr(
+                    "add",
+                    index=index,
+                    address=str(address.ip),
+                    prefixlen=prefix,
+                    flags=NO_DAD if address.version == 6 else 0,
+                )
             route.link("set", index=index, state="up")
         route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
-        if host.default_route:
-            route.route("add", dst="default", gateway=str(host.default_route))
+        for gateway in host.default_routes:
+            default = "::/0" if gateway.version == 6 else "0.0.0.0/0"
+            route.route("add", dst=default, gateway=str(gateway))
 
 
 def remove_namespace(name: str) -> None:

@@ -7,12 +7,9 @@ then what the lab teaches is no longer true.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-
-_MODE_SENT = re.compile(r"^-*> (PORT|PASV|EPRT|EPSV)\b", re.MULTILINE)
 
 
 class Verdict(StrEnum):
@@ -61,16 +58,28 @@ class RowResult:
     mode: str
     client: str
     cells: Mapping[str, Cell]
+    teaches: str = ""
+    section: str = ""
 
     def as_json(self) -> dict[str, object]:
         """The row as it stands in ``--json``."""
         cells = {column: cell.as_json() for column, cell in self.cells.items()}
-        return {"name": self.name, "mode": self.mode, "client": self.client, "cells": cells}
+        return {
+            "name": self.name,
+            "mode": self.mode,
+            "client": self.client,
+            "teaches": self.teaches,
+            "section": self.section,
+            "cells": cells,
+        }
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A whole run. ``backend`` is what ``backend = "auto"`` took; ``started`` is ISO 8601."""
+    """A whole run. ``backend`` is what ``backend = "auto"`` took; ``started`` is ISO 8601.
+
+    ``columns`` has the title of each, by its name.
+    """
 
     scenario: str
     kernel: str
@@ -79,6 +88,7 @@ class Report:
     seconds: float
     rows: tuple[RowResult, ...]
     versions: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tried(self) -> tuple[Cell, ...]:
@@ -114,18 +124,10 @@ class Report:
             "started": self.started,
             "seconds": round(self.seconds, 2),
             "versions": dict(self.versions),
+            "columns": dict(self.columns),
             "rows": [row.as_json() for row in self.rows],
             "as_expected": self.as_expected,
         }
-
-
-def modes_sent(trace: str) -> frozenset[str]:
-    """Which of PORT, PASV, EPRT, EPSV a client sent, by its own trace.
-
-    curl writes ``> PORT …``, lftp ``---> PORT …``. Clients change to another mode on their
-    own when one fails, which must not count as a pass of the mode that was asked for.
-    """
-    return frozenset(_MODE_SENT.findall(trace))
 
 
 def last_lines(text: str, count: int = 6) -> str:

@@ -1,17 +1,13 @@
-"""The lab's hosts, addresses and links, as data.
+"""Hosts, addresses and links of an exercise, as data.
 
-    client ────────── gateway ────────── server
-    10.77.1.10   10.77.1.1  192.0.2.1    192.0.2.10  vsftpd
-                                         192.0.2.11  scripted server
-
-192.0.2.0/24 is TEST-NET-1 (RFC 5737). The server has no route to 10.77.1.0/24, so what
-reaches it without source NAT gets no answer. Shells build this with network namespaces;
-a topology that names an unknown interface, or links two that share no network, is refused.
+Shells build this with network namespaces, or find it on virtual machines; a topology that names
+an unknown interface, or links two that share no network, is refused.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -22,6 +18,9 @@ from ipaddress import (
     ip_interface,
 )
 
+from ftpfw.ruleset.toml_lines import KeyPath, Source
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,11}")
 _NAMESPACE = re.compile(r"ftpfw-(?P<pid>[0-9]+)-.+")
 
 
@@ -39,7 +38,7 @@ class Host:
 
     name: str
     interfaces: tuple[Interface, ...]
-    default_route: IPv4Address | IPv6Address | None = None
+    default_routes: tuple[IPv4Address | IPv6Address, ...] = ()
     forwards: bool = False
 
     def interface(self, name: str) -> Interface:
@@ -56,6 +55,9 @@ class End:
 
     host: str
     interface: str
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.interface}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +88,47 @@ class Topology:
         return str(self.host(host).interface(interface).addresses[number].ip)
 
 
-NAT_GATEWAY = Topology(
-    hosts=(
-        Host(
-            "client",
-            (Interface("eth0", (ip_interface("10.77.1.10/24"),)),),
-            default_route=ip_address("10.77.1.1"),
-        ),
-        Host(
-            "gateway",
-            (
-                Interface("inside0", (ip_interface("10.77.1.1/24"),)),
-                Interface("outside0", (ip_interface("192.0.2.1/24"),)),
-            ),
-            forwards=True,
-        ),
-        Host(
-            "server",
-            (Interface("eth0", (ip_interface("192.0.2.10/24"), ip_interface("192.0.2.11/24"))),),
-        ),
-    ),
-    links=(
-        (End("client", "eth0"), End("gateway", "inside0")),
-        (End("gateway", "outside0"), End("server", "eth0")),
-    ),
-)
+RawHost = tuple[Mapping[str, Sequence[str]], Sequence[str], bool]
+"""A host as a file has it: addresses by interface, default routes, whether it forwards."""
+
+
+def read_topology(
+    hosts: Mapping[str, RawHost], links: Sequence[tuple[str, str]], source: Source
+) -> Topology:
+    """A topology of what a file says; PolicyError with the line of what is wrong in it."""
+    made = tuple(_host(name, raw, source) for name, raw in hosts.items())
+    plugged = tuple((_end(left), _end(right)) for left, right in links)
+    try:
+        return Topology(made, plugged)
+    except ValueError as error:
+        mend = 'links = [["client:eth0", "gateway:inside0"]], each end in the other\'s network'
+        raise source.error(("links",), str(error), mend=mend) from None
+
+
+def _host(name: str, raw: RawHost, source: Source) -> Host:
+    interfaces, routes, forwards = raw
+    path: KeyPath = ("hosts", name)
+    if not _NAME.fullmatch(name):
+        mend = "small letters, digits and -, at most 12"
+        raise source.error(path, f"{name!r} is no name for a host", mend=mend)
+    for interface in interfaces:
+        if not _NAME.fullmatch(interface):
+            mend = "small letters, digits and -, at most 12"
+            raise source.error(path, f"{interface!r} is no name for an interface", mend=mend)
+    try:
+        made = tuple(
+            Interface(interface, tuple(map(ip_interface, addresses)))
+            for interface, addresses in interfaces.items()
+        )
+        return Host(name, made, tuple(map(ip_address, routes)), forwards)
+    except ValueError as error:
+        mend = 'eth0 = ["10.77.1.10/24"], route = ["10.77.1.1"]'
+        raise source.error(path, str(error), mend=mend) from None
+
+
+def _end(text: str) -> End:
+    host, _, interface = text.partition(":")
+    return End(host, interface)
 
 
 def namespace_name(pid: int, copy: str, host: str) -> str:

@@ -2,8 +2,7 @@
 
 Spec: TOML 1.0; the keys are those of the structures below. msgspec holds the file to its
 shape (no unknown key, every type right), then each value is parsed to addresses,
-networks and ranges and checked against the others. UTF-8 with either line end; a byte
-order mark, which editors on Windows write, says nothing and is skipped.
+networks and ranges and checked against the others.
 
 Refused, always with file, line and the mend: what cannot be meant (a network with host
 bits, a range written backwards, networks that overlap), what netfilter cannot do
@@ -14,7 +13,6 @@ programs (interface names with a wildcard).
 from __future__ import annotations
 
 import re
-import tomllib
 from bisect import bisect
 from difflib import get_close_matches
 from ipaddress import (
@@ -47,11 +45,10 @@ from ftpfw.ruleset.policy import (
     Server,
     require_cthelper_can,
 )
-from ftpfw.ruleset.toml_lines import KeyPath, Source, locate_keys
+from ftpfw.ruleset.toml_document import parse_place, plain_words, read_toml
+from ftpfw.ruleset.toml_lines import KeyPath, Source
 
 BASES = {"compat": COMPAT, "strict": STRICT}
-
-BYTE_ORDER_MARK = "\ufeff"
 
 
 class _RawGateway(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,24 +134,12 @@ _EXAMPLES = {
 """Of each key a right value, for errors."""
 
 
-def decode_policy(raw: bytes, file: str) -> str:
-    """The text of a policy file; raises PolicyError with the line of what is not UTF-8."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        what = f"not UTF-8 text: {error.reason}"
-        raise PolicyError(what, file=file, line=line, mend="save it in UTF-8") from None
-
-
 def read_policy(text: str, file: str) -> Policy:
     """The policy in ``text``; ``file`` is only its name, for errors.
 
     Raises PolicyError with the line of the first thing that is wrong.
     """
-    text = text.removeprefix(BYTE_ORDER_MARK)
-    document = _parse_toml(text, file)
-    source = Source(file, locate_keys(text), text)
+    document, source = read_toml(text, file)
     raw = _convert(document, source)
     return Policy(
         gateway=_gateway(raw.gateway, source),
@@ -165,46 +150,18 @@ def read_policy(text: str, file: str) -> Policy:
     )
 
 
-def _parse_toml(text: str, file: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a limit of Python's
-        what, line = _split_toml_error(str(error), text)
-        raise PolicyError(
-            f"not valid TOML: {what}",
-            file=file,
-            line=line,
-            mend='text stands in "quotes", a yes is true; https://toml.io/en/v1.0.0',
-        ) from None
-
-
-def _split_toml_error(message: str, text: str) -> tuple[str, int]:
-    """What tomllib said without its place, and the line (3.14 has it as an attribute too)."""
-    place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
-    last = text.rstrip("\n").count("\n") + 1
-    if not place:
-        return message, last
-    return message[: place.start()], int(place[1]) if place[1] else last
-
-
 def _convert(document: dict[str, Any], source: Source) -> _RawPolicy:
     try:
         return msgspec.convert(document, _RawPolicy)
     except msgspec.ValidationError as error:
         what, place = _split_shape_error(str(error))
-        raise _shape_error(what, _parse_place(place), source) from None
+        raise _shape_error(what, parse_place(place), source) from None
 
 
 def _split_shape_error(message: str) -> tuple[str, str]:
     """What msgspec said and its place, which comes last: the user's keys may look like one."""
     place = re.search(rf" - at `(\$\.(?:{'|'.join(SECTIONS)})(?=[.[`])[^`]*)`\Z", message)
     return (message[: place.start()], place[1]) if place else (message, "")
-
-
-def _parse_place(place: str) -> KeyPath:
-    """The path msgspec writes as ```$.clients.allow[1]```; an unnamed key ``[...]`` is left out."""
-    parts = re.findall(r"\.([^.\[\]`]+)|\[(\d+)\]", place)
-    return tuple(name or int(index) for name, index in parts)
 
 
 def _shape_error(what: str, path: KeyPath, source: Source) -> PolicyError:
@@ -214,7 +171,7 @@ def _shape_error(what: str, path: KeyPath, source: Source) -> PolicyError:
         return _missing_key(missing[1], path, source)
     if value := re.match(r"Invalid enum value (.+)", what):
         return source.error(path, f"no such value {value[1]}", mend=_enum_values(path))
-    return source.error(path, _plain_words(what), mend=_example(path))
+    return source.error(path, plain_words(what), mend=_example(path))
 
 
 def _unknown_key(key: str, path: KeyPath, source: Source) -> PolicyError:
@@ -244,15 +201,6 @@ def _example(path: KeyPath) -> str:
     """A right value for what has the wrong type."""
     *_, key = (part for part in path if isinstance(part, str))
     return _EXAMPLES[key]
-
-
-def _plain_words(what: str) -> str:
-    """Type names of msgspec in TOML's terms."""
-    words = {"str": "string", "int": "integer", "bool": "true or false"}
-    words |= {"array": "list", "object": "table", "float": "float", "null": "nothing"}
-    named = re.sub(r"`(\w+)`", lambda match: words.get(match[1], match[1]), what)
-    named = re.sub(r"`([^`]+)`", lambda match: match[1].replace(" | null", ""), named)
-    return named.replace("Expected ", "expected ")
 
 
 def _gateway(raw: _RawGateway, source: Source) -> Gateway:

@@ -12,7 +12,8 @@ from ftpfw.ruleset.compile import compile_policy, families
 from ftpfw.ruleset.iptables import parse_rule, render_save, to_xtables
 from ftpfw.ruleset.model import RuleSet
 from ftpfw.ruleset.policy import Backend, Policy, interfaces
-from ftpfw.ruleset.policy_file import decode_policy, read_policy
+from ftpfw.ruleset.policy_file import read_policy
+from ftpfw.ruleset.toml_document import decode_toml
 
 FILE = "fuzz.toml"
 BACKENDS = [backend for backend in Backend if backend is not Backend.AUTO]
@@ -20,7 +21,7 @@ BACKENDS = [backend for backend in Backend if backend is not Backend.AUTO]
 
 def fuzz(data: bytes) -> None:
     try:
-        policy = read_policy(decode_policy(data, FILE), FILE)
+        policy = read_policy(decode_toml(data, FILE), FILE)
         _require_sound(policy)
     except PolicyError as error:
         _require_helpful(error, lines=data.count(b"\n") + 1)

@@ -7,6 +7,7 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 from threading import Event, Thread
 
 import pytest
@@ -52,6 +53,26 @@ def test_timer_that_sets_itself_anew_starves_no_descriptor(loop: EventLoop) -> N
         again()
         theirs.send(b".")
         loop.run()
+
+
+def test_what_is_unwatched_is_not_called_though_it_was_ready(loop: EventLoop) -> None:
+    pairs = [socket.socketpair() for _ in range(2)]
+    called: list[int] = []
+
+    def take(which: int) -> None:
+        called.append(which)
+        loop.unwatch(pairs[1 - which][0].fileno())
+        pairs[1 - which][0].close()
+        loop.stop()
+
+    for which, (ours, theirs) in enumerate(pairs):
+        loop.watch(ours.fileno(), partial(take, which))
+        theirs.send(b".")
+    loop.run()
+    for pair in pairs:
+        for one in pair:
+            one.close()
+    assert len(called) == 1
 
 
 def test_another_thread_may_set_a_timer_while_the_loop_waits(loop: EventLoop) -> None:

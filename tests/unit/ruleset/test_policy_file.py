@@ -10,7 +10,8 @@ from ftpfw.errors import PolicyError
 from ftpfw.ftp.checks import COMPAT, STRICT, Check
 from ftpfw.ftp.checks import Action as ActionOfCheck
 from ftpfw.ruleset.policy import Backend, Clients, Gateway, Helper, OnCrash, Policy, Server
-from ftpfw.ruleset.policy_file import _EXAMPLES, SECTIONS, decode_policy, read_policy
+from ftpfw.ruleset.policy_file import _EXAMPLES, SECTIONS, read_policy
+from ftpfw.ruleset.toml_document import decode_toml
 from tests.unit.ruleset.samples import MINIMAL
 from tests.unit.table import table
 
@@ -401,7 +402,7 @@ def test_accepted(text: str) -> None:
 
 
 def read_bytes(raw: bytes) -> Policy:
-    return read_policy(decode_policy(raw, "gateway.toml"), "gateway.toml")
+    return read_policy(decode_toml(raw, "gateway.toml"), "gateway.toml")
 
 
 ENCODED = [
