@@ -1,4 +1,4 @@
-# For the set-ups to source: install the packages that are missing, and start none of their daemons.
+# For the set-ups to source: packages that are missing are installed, and none of their daemons started.
 
 say() { printf 'setup: %s\n' "$*"; }
 fail() { printf 'setup: %s\n' "$*" >&2; exit 1; }
@@ -37,4 +37,33 @@ install_missing() {
         apt-get install -y -qq --no-install-recommends $missing >/dev/null ||
         fail "apt-get install failed, for the reason above; it was to install$missing"
     if [ -n "$made" ]; then as_root rm -f $policy; trap - EXIT HUP INT TERM; fi
+}
+
+# FTP servers that cannot be installed beside vsftpd: they run from where they are unpacked.
+daemons="pure-ftpd pure-ftpd-common proftpd-core proftpd-mod-crypto"
+
+# daemon_libraries: the packages that they need
+daemon_libraries() {
+    # shellcheck disable=SC2086
+    apt-cache show $daemons >/dev/null 2>&1 || as_root apt-get update -qq ||
+        fail "apt-get update failed, for the reason above; then run make again"
+    # shellcheck disable=SC2086
+    apt-cache depends --no-recommends --no-suggests $daemons 2>/dev/null |
+        sed -n 's/^ *|*Depends: \(lib[a-z0-9.+-]*\)$/\1/p' | grep -v -e -runtime | sort -u
+}
+
+# unpack_daemons DIRECTORY: what the daemons need is installed, they themselves are not.
+unpack_daemons() {
+    libraries=$(daemon_libraries)
+    # shellcheck disable=SC2086
+    install_missing $libraries
+    [ ! -e "$1" ] || return 0
+    say "unpacking $daemons"
+    mkdir -p "$1.new/deb"
+    # shellcheck disable=SC2086
+    (cd "$1.new/deb" && apt-get download -qq $daemons 2>/dev/null) ||
+        fail "apt-get download failed; it was to get $daemons"
+    for package in "$1.new"/deb/*.deb; do dpkg-deb -x "$package" "$1.new"; done
+    rm -r "$1.new/deb"
+    mv "$1.new" "$1"
 }

@@ -63,7 +63,7 @@ def staged(exercise: Exercise, column: Column, directory: Path, copy: str) -> It
             for line in lines:
                 _set_up(stage, name, column.fill(line))
         for index, service in enumerate(exercise.services):
-            _serve(stack, stage, service, directory / f"{service.host}-{index}")
+            serve(stack, stage, service, directory / f"{service.host}-{index}")
         for name, policy in exercise.policies.items():
             place = directory / name
             place.mkdir()
@@ -84,7 +84,8 @@ def _set_up(stage: Stage, host: str, line: str) -> None:
         raise HostError(f"`{line}` failed on {host}: {output.strip()}")
 
 
-def _serve(stack: ExitStack, stage: Stage, service: Service, own: Path) -> None:
+def serve(stack: ExitStack, stage: Stage, service: Service, own: Path) -> None:
+    """Start a service on a stage, onto a stack; ``own`` is its directory, to be made."""
     daemon = stage.column.fill(service.daemon)
     host, address = stage.hosts[service.host], service.address
     if daemon == SCRIPTED:

@@ -1,11 +1,11 @@
-"""Real clients on this machine, across the gateway: a download and an upload in each mode.
+"""An exercise's steps of this machine: real clients across the gateway, as a table.
 
-    check.py SERVER ADDRESS [--helper none|kernel|ftpfw] [--json]
+    check.py EXERCISE COLUMN HOST [--json]
 
-SERVER is its name, in the table, and ADDRESS is where it listens. A cell passes where the client sent the command of its mode and no other,
-and what it fetched and brought is what it was to be, byte for byte. Without a helper on the
-gateway the active modes are expected to fail. Exit code 1 where something was not as expected.
-With --json each row is a line of its own, as soon as it is known; the last line is the report.
+COLUMN is what the gateway has loaded. A file that a client brought is fetched back by a passive
+transfer, as the server's files are on another machine. Exit code 1 where something was not as
+expected. With --json each row is a line of its own, as soon as it is known; the last line is the
+report.
 """
 
 from __future__ import annotations
@@ -17,94 +17,92 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
-from itertools import product
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from local import DOWNLOAD, INCOMING, LocalHost, content
+from here import column_of, exercise_of, this_machine
 
-from ftpfw.lab import clients
-from ftpfw.lab.plain import table
+from ftpfw.cli.lab_table import print_report
+from ftpfw.cli.output import console
+from ftpfw.lab.clients.commands import PATIENCE
+from ftpfw.lab.exercise import Column, Exercise
+from ftpfw.lab.hosts import work_directory
 from ftpfw.lab.programs import versions
-from ftpfw.lab.results import Cell, Report, RowResult, Verdict, last_lines, modes_sent
-from ftpfw.lab.scenario import LFTP_HAS_NO_EPRT, Client, Mode
+from ftpfw.lab.results import Report, RowResult
+from ftpfw.lab.stage import UPLOAD, Stage, contents
+from ftpfw.lab.steps import Steps
 
-CLIENTS = (Client.CURL, Client.LFTP, Client.FTPLIB)
+
+class AcrossTheNetwork(Steps):
+    """Steps whose servers' files are out of reach."""
+
+    def _arrived(self, name: str) -> bool:
+        """Whether a server gives back what it was brought."""
+        addresses = {service.address for service in self.stage.exercise.services}
+        wanted = self.stage.files[UPLOAD]
+        return any(_fetched(address, f"incoming/{name}") == wanted for address in addresses)
+
+
+def _fetched(server: str, path: str) -> bytes:
+    """A file of the server's; nothing where it gives none."""
+    parts: list[bytes] = []
+    with (
+        suppress(OSError, EOFError, ftplib.Error),
+        ftplib.FTP(server, timeout=PATIENCE) as session,  # noqa: S321 -- FTP is the subject
+    ):
+        session.login()
+        session.retrbinary(f"RETR {path}", parts.append)
+    return b"".join(parts)
 
 
 def main() -> int:
     """Check as the arguments say; the exit code."""
     parser = argparse.ArgumentParser(usage=(__doc__ or "").splitlines()[2].strip())
-    parser.add_argument("server")
-    parser.add_argument("address")
-    parser.add_argument("--helper", default="ftpfw", choices=("none", "kernel", "ftpfw"))
+    for name in ("exercise", "column", "host"):
+        parser.add_argument(name)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    exercise = exercise_of(arguments.exercise)
+    column = column_of(exercise, arguments.column)
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     rows = []
-    with TemporaryDirectory(prefix="ftpfw-check-") as directory:
-        for row in checked(arguments.server, arguments.helper, Path(directory)):
-            rows.append(row)
-            if arguments.json:
-                print(json.dumps(row.as_json()), flush=True)
+    for row in checked(exercise, column, arguments.host):
+        rows.append(row)
+        if arguments.json:
+            print(json.dumps(row.as_json()), flush=True)
     report = Report(
-        "check",
+        exercise.name,
         platform.release(),
-        "as loaded",
+        column.values.get("backend", "n/a"),
         started,
         time.monotonic() - clock,
-        tuple(rows),
+        () if arguments.json else tuple(rows),
         versions(),
+        {column.name: column.title},
     )
     if arguments.json:
-        print(json.dumps({**report.as_json(), "rows": []}))
+        print(json.dumps(report.as_json()))
     else:
-        print(table(report))
-    return 0 if report.as_expected else 1
+        print_report(console(), report)
+    return 0 if all(cell.as_expected for row in rows for cell in row.cells.values()) else 1
 
 
-def checked(server: str, helper: str, directory: Path) -> Iterator[RowResult]:
-    """Every client in every mode."""
-    for mode, client in product(Mode, CLIENTS):
-        if (client, mode) == (Client.LFTP, Mode.EPRT):
-            cell = Cell(Verdict.NOT_APPLICABLE, Verdict.NOT_APPLICABLE, reason=LFTP_HAS_NO_EPRT)
-        else:
-            clock = time.monotonic()
-            seen, reason = tried(client, mode, server, directory)
-            expected = Verdict.FAIL if mode.active and helper == "none" else Verdict.PASS
-            cell = Cell(expected, seen, time.monotonic() - clock, reason)
-        yield RowResult(f"{mode} {client}", mode, client, {helper: cell})
-
-
-def tried(client: Client, mode: Mode, server: str, directory: Path) -> tuple[Verdict, str | None]:
-    """What one client's download and upload showed, and its last words where they failed."""
-    uploaded = f"{INCOMING}/{mode}-{client}-{time.time_ns()}"
-    errand = clients.Errand(
-        server, DOWNLOAD, directory / "fetched", directory / "to-bring", uploaded
-    )
-    errand.local_download.unlink(missing_ok=True)
-    errand.local_upload.write_bytes(content()[::-1])
-    try:
-        trace = clients.run(client, mode, LocalHost("client"), errand)
-    except clients.ClientFailed as error:
-        return (Verdict.FAIL if error.asked else Verdict.BROKEN), last_lines(str(error))
-    if modes_sent(trace) != {mode.value}:
-        return Verdict.FAIL, f"asked for {mode}, sent {', '.join(sorted(modes_sent(trace)))}"
-    if errand.local_download.read_bytes() != content():
-        return Verdict.FAIL, "the downloaded file differs"
-    if fetched_back(server, uploaded) != content()[::-1]:
-        return Verdict.FAIL, "the uploaded file differs"
-    return Verdict.PASS, None
-
-
-def fetched_back(server: str, path: str) -> bytes:
-    """A file of the server's, by a passive transfer."""
-    parts: list[bytes] = []
-    with ftplib.FTP(server, timeout=clients.PATIENCE) as session:  # noqa: S321 -- the subject
-        session.login()
-        session.retrbinary(f"RETR {path}", parts.append)
-    return b"".join(parts)
+def checked(exercise: Exercise, column: Column, host: str) -> Iterator[RowResult]:
+    """Every step of a host's in a column, done."""
+    with ExitStack() as stack:
+        directory = stack.enter_context(work_directory("check"))
+        here = {host: stack.enter_context(this_machine(host))}
+        stage = Stage(exercise, column, directory, here, contents())
+        (directory / UPLOAD).write_bytes(stage.files[UPLOAD])
+        doing = stack.enter_context(closing(AcrossTheNetwork(stage)))
+        # By the time: what an earlier check brought is still there, and nobody may overwrite it.
+        for number, step in enumerate(exercise.steps, start=int(time.time())):
+            if step.action.host == host and column.name in step.expected:
+                cell = doing.run(step, number)
+                cells = {column.name: cell}
+                yield RowResult(
+                    step.title, step.mode, step.client, cells, step.teaches, step.section
+                )
 
 
 if __name__ == "__main__":

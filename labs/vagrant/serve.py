@@ -1,30 +1,36 @@
-"""Run one of the lab's FTP servers on this machine until SIGTERM.
+"""Run an exercise's servers of this machine until SIGTERM.
 
-    serve.py SERVER ADDRESS DIRECTORY
+    serve.py EXERCISE COLUMN HOST DIRECTORY
 
-DIRECTORY takes the server's files; DIRECTORY/ready comes once it answers.
+DIRECTORY takes their files; DIRECTORY/ready comes once all of them answer.
 """
 
 from __future__ import annotations
 
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
-from local import DOWNLOAD, LocalHost, content
+from here import column_of, exercise_of, this_machine
 
-from ftpfw.lab.vsftpd import serving
+from ftpfw.lab.stage import Stage, contents, serve
 
 
-def main(server: str, address: str, directory: Path) -> None:
+def main(name: str, column: str, host: str, directory: Path) -> None:
     """Serve until SIGTERM."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with serving(LocalHost("server"), address, directory) as site:
-        site.publish(DOWNLOAD, content())
+    exercise = exercise_of(name)
+    with ExitStack() as stack:
+        here = {host: stack.enter_context(this_machine(host))}
+        stage = Stage(exercise, column_of(exercise, column), directory, here, contents())
+        for index, service in enumerate(exercise.services):
+            if service.host == host:
+                serve(stack, stage, service, directory / f"{host}-{index}")
         (directory / "ready").touch()
         while True:
             signal.pause()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], Path(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4]))
