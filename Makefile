@@ -12,13 +12,16 @@ TESTED  := $(VENV)/.with-tests-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
+.PHONY: help lab vagrant-lab bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and with ours
 	$(SUDO) $(BIN)/ftpfw lab run nat-gateway
+
+vagrant-lab: setup ## FTP across a NAT gateway on virtual machines: up, the table, destroyed (LAB=…)
+	$(BIN)/python tools/vagrant/lab.py $(if $(LAB),--lab $(LAB)) $(OPTIONS)
 
 bench: setup ## The same load through the kernel's helper and ours, side by side
 	$(SUDO) $(BIN)/ftpfw lab bench
@@ -80,5 +83,5 @@ $(TESTED): $(STAMP) tools/setup-tests tools/packages.sh
 	tools/setup-tests $(VENV)
 	touch $@
 
-clean: ## Remove the virtual environment, the kernel of vm-test and caches
-	rm -rf $(VENV) $(VM) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+clean: ## Remove the virtual environment, the kernel of vm-test, the box of vagrant-lab and caches
+	rm -rf $(VENV) $(VM) .vagrant-lab .mypy_cache .pytest_cache .ruff_cache .hypothesis

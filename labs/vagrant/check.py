@@ -66,10 +66,10 @@ def main() -> int:
     column = column_of(exercise, arguments.column)
     started, clock = datetime.now(UTC).isoformat(timespec="seconds"), time.monotonic()
     rows = []
-    for row in checked(exercise, column, arguments.host):
+    for number, row in checked(exercise, column, arguments.host):
         rows.append(row)
         if arguments.json:
-            print(json.dumps(row.as_json()), flush=True)
+            print(json.dumps({"step": number, **row.as_json()}), flush=True)
     report = Report(
         exercise.name,
         platform.release(),
@@ -87,8 +87,8 @@ def main() -> int:
     return 0 if all(cell.as_expected for row in rows for cell in row.cells.values()) else 1
 
 
-def checked(exercise: Exercise, column: Column, host: str) -> Iterator[RowResult]:
-    """Every step of a host's in a column, done."""
+def checked(exercise: Exercise, column: Column, host: str) -> Iterator[tuple[int, RowResult]]:
+    """Every step of a host's in a column, done; with its number."""
     with ExitStack() as stack:
         directory = stack.enter_context(work_directory("check"))
         here = {host: stack.enter_context(this_machine(host))}
@@ -96,12 +96,15 @@ def checked(exercise: Exercise, column: Column, host: str) -> Iterator[RowResult
         (directory / UPLOAD).write_bytes(stage.files[UPLOAD])
         doing = stack.enter_context(closing(AcrossTheNetwork(stage)))
         # By the time: what an earlier check brought is still there, and nobody may overwrite it.
-        for number, step in enumerate(exercise.steps, start=int(time.time())):
+        first = int(time.time())
+        for number, step in enumerate(exercise.steps):
             if step.action.host == host and column.name in step.expected:
-                cell = doing.run(step, number)
-                cells = {column.name: cell}
-                yield RowResult(
-                    step.title, step.mode, step.client, cells, step.teaches, step.section
+                cells = {column.name: doing.run(step, first + number)}
+                yield (
+                    number,
+                    RowResult(
+                        step.title, step.mode, step.client, cells, step.teaches, step.section
+                    ),
                 )
 
 

@@ -7,6 +7,7 @@ own namespace gets a name, for as long as a program of the lab needs one.
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,8 +21,8 @@ from ftpfw.lab.library import load
 from ftpfw.ruleset.toml_document import decode_toml
 
 LABS = Path(__file__).resolve().parents[1]
-BACKEND = "cthelper"
-"""What `backend = "auto"` of a column means here: distributions' kernels have it."""
+BACKEND, ITS_MODULE = "cthelper", "nfnetlink_cthelper"
+"""What `backend = "auto"` of a column means where the kernel has it, as distributions' have."""
 
 
 @contextmanager
@@ -46,6 +47,7 @@ def exercise_of(name: str) -> Exercise:
 def column_of(exercise: Exercise, name: str) -> Column:
     """A column, in which what the gateway would choose by itself is chosen."""
     column = exercise.column(name)
-    if column.values.get("backend") != "auto":
+    has_it = subprocess.run(["modprobe", "--quiet", ITS_MODULE], check=False).returncode == 0
+    if column.values.get("backend") != "auto" or not has_it:
         return column
     return replace(column, values={**column.values, "backend": BACKEND})

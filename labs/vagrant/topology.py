@@ -3,8 +3,9 @@
     topology.py EXERCISE          JSON for the Vagrantfile: the machines and how they are linked
     topology.py EXERCISE HOST     lines for the script `network`: what one machine sets up
 
-EXERCISE is the name of a folder in labs/, or the path of a file from there. This needs Python 3.11 and nothing
-else, because it runs where ftpfw is not installed yet; `ftpfw lab` is stricter with the same file.
+EXERCISE is the name of a folder in labs/, or the path of a file from there. Needs Python 3.11 and
+nothing else, because it runs where ftpfw is not installed yet; `ftpfw lab` is stricter with the
+same file.
 
 A machine has a network of its own beside the lab's, which Vagrant needs, and its default route is
 there. So the exercise's default route becomes a route to each of the lab's other networks, and
@@ -90,7 +91,7 @@ def machines(exercise: dict[str, Any]) -> list[dict[str, Any]]:
 
 def last_column(exercise: dict[str, Any]) -> str:
     """The column that exercises end with: with the helper; `result` where there are none."""
-    return list(exercise.get("columns", {"result": {}}))[-1]
+    return str(list(exercise.get("columns", {"result": {}}))[-1])
 
 
 def _speaker(step: dict[str, Any]) -> str:

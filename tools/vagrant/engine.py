@@ -63,7 +63,7 @@ class Vagrant:
         lines: list[str] = []
         with self.log.open("a") as log, self._start(argv) as process:
             assert process.stdout is not None
-            with _ended_with_us(process):
+            with ended_with_us(process):
                 for line in process.stdout:
                     log.write(line)
                     lines = [*lines[1 - TAIL :], line]
@@ -75,7 +75,7 @@ class Vagrant:
     def output(self, *arguments: str) -> str:
         """What Vagrant prints; LabError where it fails."""
         argv = [*self.prefix, "vagrant", *arguments]
-        with self._start(argv) as process, _ended_with_us(process):
+        with self._start(argv) as process, ended_with_us(process):
             output, _ = process.communicate()
         if process.returncode != 0:
             raise LabError(f"`vagrant {' '.join(arguments)}` failed:\n{output.strip()}")
@@ -96,7 +96,7 @@ class Vagrant:
 
 
 @contextmanager
-def _ended_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
+def ended_with_us(process: subprocess.Popen[str]) -> Iterator[None]:
     """End a process and its children where the block does not come to its own end."""
     try:
         yield
@@ -132,7 +132,9 @@ def _destroy(vagrant: Vagrant) -> None:
 def own_vagrant(directory: Path) -> Iterator[Vagrant]:
     """Vagrant beside a libvirtd of its own, with the box that was made here."""
     if os.geteuid() != 0:
-        raise LabError("no service manager runs here, so libvirtd must be started: needs root")
+        raise LabError(
+            "no service manager runs here, so libvirtd must be started: sudo make vagrant-lab"
+        )
     say("no service manager here: a libvirtd in namespaces of its own, emulated processors")
     install(PACKAGES)
     box = made_box()
