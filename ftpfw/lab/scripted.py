@@ -1,8 +1,8 @@
 r"""A server that answers by the letter of an exercise: what no daemon would say.
 
 ``answers`` has a reply for each verb, in which ``\r\n`` is a line's end, ``{pasv}`` a 227 line
-for a socket that listens and ``{host_port}`` its place, ``{cut}`` the end of a segment, and nothing at all means that the next
-answer holds it too. RETR sends the exercise's file of that name.
+for a socket that listens, ``{host_port}`` its place, and ``{cut}`` the end of a segment. Nothing
+at all means that the next answer holds it too. RETR sends the exercise's file of that name.
 """
 
 from __future__ import annotations

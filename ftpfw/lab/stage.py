@@ -41,9 +41,11 @@ class Stage:
     gateways: dict[str, Gateway] = field(default_factory=dict)
 
     def environment(self, host: str) -> dict[str, str]:
-        """What ``ftpfw`` needs to know on a host."""
+        """What ``ftpfw`` needs to know on a host, and the policy that is loaded there."""
         gateway = self.gateways.get(host)
-        return {"FTPFW_STATE_DIR": str(gateway.state)} if gateway else {}
+        if gateway is None:
+            return {}
+        return {"FTPFW_STATE_DIR": str(gateway.state), "POLICY": str(gateway.policy)}
 
 
 def contents() -> dict[str, bytes]:

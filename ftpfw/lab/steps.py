@@ -59,28 +59,28 @@ class Steps:
         """None, or what was wrong though nothing gave up."""
         match step.action:
             case Transfer() as transfer:
-                return self._transfer(transfer, number)
+                return self._transfer(transfer, number, patience)
             case Talk() as talk:
                 self._talk(talk, step, patience)
                 return None
             case Command() as command:
                 return self._command(command)
 
-    def _transfer(self, transfer: Transfer, number: int) -> str | None:
+    def _transfer(self, transfer: Transfer, number: int, patience: float) -> str | None:
         stage, server = self.stage, self.stage.column.fill(transfer.server)
         host = stage.hosts[transfer.host]
         own = stage.directory / f"{number}-{transfer.client}-{transfer.mode}"
         mode = Mode(transfer.mode)
         for what in map(What, transfer.what):
             if what is What.DOWN:
-                errand = Errand(what, mode, server, DOWNLOAD, own, tls=transfer.tls)
+                errand = Errand(what, mode, server, DOWNLOAD, own, transfer.tls, patience)
                 clients.transfer(transfer.client, host, errand)
                 if own.read_bytes() != stage.files[DOWNLOAD]:
                     return "the downloaded file differs"
             else:
                 name = f"{own.name}.bin"
                 local, remote = stage.directory / UPLOAD, f"incoming/{name}"
-                errand = Errand(what, mode, server, remote, local, tls=transfer.tls)
+                errand = Errand(what, mode, server, remote, local, transfer.tls, patience)
                 clients.transfer(transfer.client, host, errand)
                 if not self._arrived(name):
                     return "the uploaded file differs"

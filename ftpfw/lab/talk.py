@@ -9,6 +9,7 @@ r"""What is said on a control connection, and what must come back, as lines of a
     receive FILE       what comes over the data connection is this file of the exercise
     receives REGEX     … matches
     send FILE          send this file over the data connection
+    close data         send nothing, and close the data connection
     no data            nobody opens a data connection, for a short while
     tls                TLS from here on, on the control connection
     close              the control connection is cut, without QUIT
@@ -38,12 +39,20 @@ class Verb(StrEnum):
     RECEIVE = "receive"
     RECEIVES = "receives"
     SEND = "send"
+    CLOSE_DATA = "close data"
     NO_DATA = "no data"
     TLS = "tls"
     CLOSE = "close"
 
 
-WITHOUT_TEXT = {Verb.LISTEN, Verb.CONNECT, Verb.NO_DATA, Verb.TLS, Verb.CLOSE}
+WITHOUT_TEXT = {
+    Verb.LISTEN,
+    Verb.CONNECT,
+    Verb.CLOSE_DATA,
+    Verb.NO_DATA,
+    Verb.TLS,
+    Verb.CLOSE,
+}
 
 
 @dataclass(frozen=True, slots=True)

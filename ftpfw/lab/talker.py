@@ -86,6 +86,9 @@ class Talker:
                 with self._data_connection(patience) as data:
                     data.sendall(self._files[line.text])
                 self._data = None
+            case Verb.CLOSE_DATA:
+                self._data_connection(patience).close()
+                self._data = None
             case Verb.NO_DATA:
                 self._nobody_comes()
             case Verb.TLS:

@@ -134,7 +134,12 @@ def lftp(errand: Errand) -> Invocation:
         What.UP: f"put {errand.local} -o {errand.remote}",
         What.LIST: f"ls {errand.remote} > {errand.local}",
     }
-    tls = ("set ftp:ssl-force yes", "set ftp:ssl-protect-data yes", "set ssl:verify-certificate no")
+    tls = (
+        "set ftp:ssl-force yes",
+        "set ftp:ssl-allow-anonymous yes",
+        "set ftp:ssl-protect-data yes",
+        "set ssl:verify-certificate no",
+    )
     script = (
         "debug 5",
         "set cmd:fail-exit yes",

@@ -34,16 +34,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A command, the files to be written before it, and its environment.
+    """A command's arguments, and the files to be written before it.
 
-    ``{daemon}`` in the command stands for the program's path, ``{modules}`` for where ProFTPD's
-    are.
+    ``{modules}`` in a file stands for where ProFTPD's modules are. ``home`` asks for a passwd of
+    its own, in which the lab's directory is the home of the user that serves.
     """
 
-    program: str
     arguments: tuple[str, ...]
     files: Mapping[str, str] = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+    home: bool = False
 
 
 def vsftpd(place: Place, options: Mapping[str, str]) -> Start:
@@ -93,11 +92,11 @@ def vsftpd(place: Place, options: Mapping[str, str]) -> Start:
         }
     text = "".join(f"{key}={value}\n" for key, value in (settings | dict(options)).items())
     file = f"{place.own}/vsftpd.conf"
-    return Start("vsftpd", (file,), {file: text})
+    return Start((file,), {file: text})
 
 
 def pure_ftpd(place: Place, options: Mapping[str, str]) -> Start:
-    """Anonymous clients only; options are flags by their letter."""
+    """Anonymous clients only, in the home of their user; options are flags by their letter."""
     flags = {
         "e": "",
         "H": "",
@@ -117,7 +116,7 @@ def pure_ftpd(place: Place, options: Mapping[str, str]) -> Start:
     arguments: list[str] = []
     for letter, value in (flags | dict(options)).items():
         arguments += [f"-{letter}", value] if value else [f"-{letter}"]
-    return Start("pure-ftpd", tuple(arguments), environment={"FTP_ANON_DIR": place.root})
+    return Start(tuple(arguments), home=True)
 
 
 _PROFTPD = """\
@@ -130,7 +129,6 @@ Port 21
 SocketBindTight on
 UseIPv6 on
 UseReverseDNS off
-IdentLookups off
 User {user}
 Group nogroup
 PidFile {own}/pid
@@ -182,7 +180,7 @@ def proftpd(place: Place, options: Mapping[str, str]) -> Start:
         .replace("{more}", lines)
     )
     file = f"{place.own}/proftpd.conf"
-    return Start("proftpd", ("-n", "-c", file), {file: text})
+    return Start(("-n", "-c", file), {file: text})
 
 
 def embedded(place: Place, options: Mapping[str, str]) -> Start:
@@ -205,7 +203,7 @@ def embedded(place: Place, options: Mapping[str, str]) -> Start:
     arguments: list[str] = ["serve"]
     for name, value in (flags | dict(options)).items():
         arguments += [f"--{name}", value] if value else [f"--{name}"]
-    return Start("ftpfw", tuple(arguments))
+    return Start(tuple(arguments))
 
 
 DAEMONS = {

@@ -24,7 +24,11 @@ from ftpfw.lab.daemons.configurations import DAEMONS, USER, Place, Start
 from ftpfw.lab.hosts import LabHost, Process
 
 PID_NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child")
-RUN = '"$0" "$@" 0>&1; exit $?'  # vsftpd complains on descriptor 0; the exit keeps the shell alive
+RUN = '[ -z "$PASSWD" ] || mount --bind "$PASSWD" /etc/passwd; "$0" "$@" 0>&1; exit $?'
+"""``ip netns exec`` gives a mount namespace, so the mount is seen by the daemon alone.
+
+vsftpd complains on descriptor 0. The exit keeps the shell alive.
+"""
 READY_WITHIN = 15.0
 RETRY_AFTER = 0.01
 UNPACKED = Path(sys.prefix) / "daemons"
@@ -72,21 +76,36 @@ def serving(host: LabHost, daemon: str, place: Place, options: Mapping[str, str]
         Path(file).write_text(
             text.replace("{modules}", str(UNPACKED / "usr" / "lib" / "proftpd")), encoding="utf-8"
         )
-    with _started(host, path, start, Path(place.own) / "output") as process:
+    passwd = _passwd(place) if start.home else ""
+    with _started(host, path, start, passwd, Path(place.own) / "output") as process:
         _await_ready(host, place.address, process, daemon, Path(place.own) / "output")
         yield site
 
 
 @contextmanager
-def _started(host: LabHost, path: str, start: Start, output: Path) -> Iterator[Process]:
+def _started(
+    host: LabHost, path: str, start: Start, passwd: str, output: Path
+) -> Iterator[Process]:
     argv = [*PID_NAMESPACE, "sh", "-c", RUN, path, *start.arguments]
     with output.open("w") as said:
-        process = host.start(argv, start.environment, output=said)
+        process = host.start(argv, {"PASSWD": passwd}, output=said)
     with process:
         try:
             yield process
         finally:
             _end(process)
+
+
+def _passwd(place: Place) -> str:
+    """A passwd(5) with another home for the user that serves; its path."""
+    lines = Path("/etc/passwd").read_text(encoding="utf-8").splitlines()
+    fields = [line.split(":") for line in lines]
+    for each in fields:
+        if each[0] == USER and len(each) > 5:
+            each[5] = place.root
+    file = Path(place.own) / "passwd"
+    file.write_text("".join(":".join(each) + "\n" for each in fields), encoding="utf-8")
+    return str(file)
 
 
 def _end(process: Process) -> None:
