@@ -25,10 +25,10 @@ from here import column_of, exercise_of, this_machine
 from ftpfw.cli.lab_table import print_report
 from ftpfw.cli.output import console
 from ftpfw.lab.clients.commands import PATIENCE
-from ftpfw.lab.exercise import Column, Exercise
+from ftpfw.lab.exercise import Column, Exercise, Step, Transfer
 from ftpfw.lab.hosts import work_directory
 from ftpfw.lab.programs import versions
-from ftpfw.lab.results import Report, RowResult
+from ftpfw.lab.results import Cell, Report, RowResult
 from ftpfw.lab.stage import UPLOAD, Stage, contents
 from ftpfw.lab.steps import Steps
 
@@ -36,11 +36,17 @@ from ftpfw.lab.steps import Steps
 class AcrossTheNetwork(Steps):
     """Steps whose servers' files are out of reach."""
 
+    _server = ""
+
+    def run(self, step: Step, number: int) -> Cell:
+        """As in a namespace; remembers whom a transfer is with."""
+        if isinstance(step.action, Transfer):
+            self._server = self.stage.column.fill(step.action.server)
+        return super().run(step, number)
+
     def _arrived(self, name: str) -> bool:
-        """Whether a server gives back what it was brought."""
-        addresses = {service.address for service in self.stage.exercise.services}
-        wanted = self.stage.files[UPLOAD]
-        return any(_fetched(address, f"incoming/{name}") == wanted for address in addresses)
+        """Whether the server gives back what it was brought."""
+        return _fetched(self._server, f"incoming/{name}") == self.stage.files[UPLOAD]
 
 
 def _fetched(server: str, path: str) -> bytes:
