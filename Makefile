@@ -12,13 +12,19 @@ TESTED  := $(VENV)/.with-tests-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
+.PHONY: help lab labs matrix bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and with ours
 	$(SUDO) $(BIN)/ftpfw lab run nat-gateway
+
+labs: setup ## Every exercise of labs/
+	$(SUDO) $(BIN)/ftpfw lab run
+
+matrix: setup ## Every server, client, mode, helper and firewall (ONLY=helper=ftpfw,mode=active)
+	$(SUDO) $(BIN)/ftpfw lab run matrix $(if $(ONLY),--only '$(ONLY)',--all)
 
 bench: setup ## The same load through the kernel's helper and ours, side by side
 	$(SUDO) $(BIN)/ftpfw lab bench
@@ -74,10 +80,10 @@ setup: $(STAMP) ## System packages and the virtual environment
 $(STAMP): tools/setup tools/packages.sh pyproject.toml
 	PYTHON=$(PYTHON) tools/setup $(VENV)
 
-setup-tests: $(TESTED) ## What only the tests look at: firewalld, other FTP servers
+setup-tests: $(TESTED) ## What only the tests look at: firewalld
 
 $(TESTED): $(STAMP) tools/setup-tests tools/packages.sh
-	tools/setup-tests $(VENV)
+	tools/setup-tests
 	touch $@
 
 clean: ## Remove the virtual environment, the kernel of vm-test and caches

@@ -131,7 +131,7 @@ class Expectation:
 
 GIVES_UP_ON_MISMATCH = {"tnftp"}
 """Clients that end where 227 names another address than the server's."""
-BELIEVES_227 = {"raw"}
+BELIEVES_227 = {"raw", "wget"}
 """Clients that connect to where 227 says; the others take the server's own address instead."""
 
 
@@ -142,7 +142,7 @@ def expectation(trial: Trial) -> Expectation:
     reason = cannot(trial.client, mode, version, What(trial.direction))
     if reason:
         return Expectation(Verdict.NOT_APPLICABLE, reason)
-    if trial.helper is not Helper.NONE and trial.helper != Helper.NONE:
+    if trial.helper != Helper.NONE:
         return Expectation(Verdict.PASS, "the helper expects the data connection and translates it")
     if mode.active:
         return Expectation(Verdict.FAIL, "nobody expects the connection that the server opens")

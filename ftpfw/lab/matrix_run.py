@@ -173,9 +173,7 @@ def _run_cell(run: Run, stage: Stage, trial: Trial, captures: tuple[Capture, ...
     return _observed(run, trial, cell, _keep(stage, place, captures, since))
 
 
-def _keep(
-    stage: Stage, place: Path, captures: tuple[Capture, ...], since: int
-) -> tuple[str, ...]:
+def _keep(stage: Stage, place: Path, captures: tuple[Capture, ...], since: int) -> tuple[str, ...]:
     """Write what the servers said, and what was heard from a time on; the captures' paths."""
     for log in stage.directory.glob("*/output"):
         text = log.read_text(encoding="utf-8", errors="replace")
