@@ -19,6 +19,7 @@ from ftpfw.lab.junit import junit as junit_text
 from ftpfw.lab.matrix import MatrixReport
 from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport, Measure
 from ftpfw.lab.programs import require_programs
+from ftpfw.lab.report.page import page
 from ftpfw.lab.results import Cell, Report
 
 COUNT = click.IntRange(min=1)
@@ -63,6 +64,7 @@ def list_exercises(as_json: bool) -> None:
 @click.argument("names", metavar="[EXERCISE]...", nargs=-1)
 @JSON_OPTION
 @click.option("--junit", type=RESULT_FILE, help="Write the cells as JUnit XML.")
+@click.option("--html", type=RESULT_FILE, help="Draw the run, as one page.")
 @click.option("--only", help="Of the matrix: KEY=VALUE[|VALUE]…, as in helper=ftpfw,mode=active.")
 @click.option("--all", "whole", is_flag=True, help="Of the matrix: every cell, for minutes.")
 @click.option("--evidence", type=RESULT_DIRECTORY, help="Where captures of surprises go.")
@@ -71,6 +73,7 @@ def run_exercises(
     *,
     as_json: bool,
     junit: Path | None,
+    html: Path | None,
     only: str | None,
     whole: bool,
     evidence: Path | None,
@@ -87,9 +90,16 @@ def run_exercises(
     exercises = [library.find(name) for name in names or library.names() if name != MATRIX]
     require_root("make the lab's network namespaces")
     require_programs()
-    reports: list[Report | MatrixReport] = [*_run(exercises)] if exercises else []
+    drawn = html is not None
+    reports: list[Report | MatrixReport] = [*_run(exercises, drawn=drawn)] if exercises else []
+    matrix = None
     if MATRIX in names:
-        reports.append(lab_matrix.run(wanted, whole=whole, evidence=evidence))
+        matrix = lab_matrix.run(wanted, whole=whole, evidence=evidence)
+        reports.append(matrix)
+    if html is not None:
+        tables = [report for report in reports if isinstance(report, Report)]
+        text = page(list(zip(exercises, tables, strict=True)), matrix)
+        html.write_text("".join(text), encoding="utf-8")
     if junit is not None:
         junit.write_text(junit_text(reports), encoding="utf-8")
     if as_json:
@@ -104,14 +114,14 @@ def run_exercises(
     sys.exit(0 if all(report.as_expected for report in reports) else 1)
 
 
-def _run(exercises: list[Exercise]) -> list[Report]:
+def _run(exercises: list[Exercise], *, drawn: bool) -> list[Report]:
     cells = sum(len(step.expected) for exercise in exercises for step in exercise.steps)
     with interrupts_unwind(), progress(cells) as tick:
 
         def observe(step: Step, column: Column, cell: Cell) -> None:
             tick(f"{column.name}: {step.title}", cell.seen)
 
-        return [running.run(exercise, observe) for exercise in exercises]
+        return [running.run(exercise, observe, drawn=drawn) for exercise in exercises]
 
 
 @lab.command("bench")
