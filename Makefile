@@ -42,7 +42,7 @@ unit: setup ## The tests that need neither root nor the kernel
 
 # Most of a kernel test is waiting, and each has namespaces of its own.
 kernel: setup-tests ## The tests as root, in network namespaces
-	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) --dist loadgroup tests/kernel
+	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) --dist loadgroup tests/kernel tests/browser
 
 # On a kernel that the host need not have, where everything takes many times as long.
 VM    := .vm
@@ -80,7 +80,7 @@ setup: $(STAMP) ## System packages and the virtual environment
 $(STAMP): tools/setup tools/packages.sh pyproject.toml
 	PYTHON=$(PYTHON) tools/setup $(VENV)
 
-setup-tests: $(TESTED) ## What only the tests look at: firewalld
+setup-tests: $(TESTED) ## What only the tests look at: firewalld, a browser
 
 $(TESTED): $(STAMP) tools/setup-tests tools/packages.sh
 	tools/setup-tests

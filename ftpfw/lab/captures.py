@@ -46,6 +46,7 @@ class Capture:
         self.host, self.interface = host.name, interface
         self._frames: deque[Frame] = deque(maxlen=KEPT)
         self._socket = host.call(lambda: _listening(interface))
+        self._taking = threading.Lock()
         self._stop, self._stopped = socket.socketpair()
         self._thread = threading.Thread(target=self._hear, name=f"capture {interface}")
         self._thread.start()
@@ -59,6 +60,10 @@ class Capture:
                 return
 
     def _take(self) -> bool:
+        with self._taking:
+            return self._take_one()
+
+    def _take_one(self) -> bool:
         try:
             data, ancillary, _, _ = self._socket.recvmsg(SNAPLEN, 64, socket.MSG_DONTWAIT)
         except BlockingIOError:
@@ -77,7 +82,9 @@ class Capture:
             one.close()
 
     def frames(self, since: int = 0) -> list[Frame]:
-        """Frames from a time on, in nanoseconds since 1970."""
+        """Frames from a time on, in nanoseconds since 1970, with all that has crossed by now."""
+        while self._take():
+            pass
         return [frame for frame in list(self._frames) if frame.time >= since]
 
     def write(self, path: Path, since: int = 0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from ftpfw.lab.stage import Stage
 from ftpfw.lab.topology import Topology
 
 ETHERNET = 1
+SETTLES = 0.05
+"""Seconds after which conntrack(8) has told of what happened; a drawing is all that waits."""
+
 LINES = 80
 PORTS = frozenset({21})
 _NEW = re.compile(
@@ -63,6 +67,7 @@ class Listener:
 
     def heard(self, since: int) -> Heard:
         """What came since a time, in nanoseconds since 1970."""
+        time.sleep(SETTLES)
         near, *far = (_report(capture.frames(since)) for capture in self._captures)
         expected = [one for one in self._expectations.seen if one.time >= since / 1e9]
         return Heard(near, far[0] if far else None, expected)

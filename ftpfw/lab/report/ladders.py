@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftpfw.capture.dialogue import Said
-from ftpfw.capture.ladder import Decision, Ladder, Message, Rung, Transfer
+from ftpfw.capture.ladder import HALF, Decision, Ladder, Message, Rung, Transfer
 from ftpfw.capture.report import Control, Data, Report
 from ftpfw.capture.rungs import carried
 from ftpfw.conntrack.model import Direction
@@ -52,28 +52,23 @@ def ladders(heard: Heard, middle: str) -> list[Ladder]:
     for index, control in enumerate(heard.near.controls):
         other = far[index] if index < len(far) else None
         both = heard.far is not None
-        began = control.began
-        rungs: list[Rung] = [*_spoken(control, other, began, both=both)]
-        rungs += [Decision(one.time - began, True, one.text) for one in _of(heard, index)]
-        rungs += _transfers(heard, control, other, began)
+        spoken = list(_spoken(control, other, both=both))
+        rungs: list[Rung] = [*spoken, *_decisions(spoken, heard.expected)]
+        rungs += _transfers(heard, index, other)
         rungs.sort(key=lambda rung: rung.at)
         names = ("client", middle if both else "", "server")
-        found.append(Ladder(*names, list(_with_silence(rungs))))
+        found.append(Ladder(*names, [_from(rung, control.began) for rung in rungs]))
     return found
 
 
-def _of(heard: Heard, index: int) -> Iterator[Expected]:
-    """The expectations between the beginnings of a control connection and of the next."""
-    controls = heard.near.controls
-    until = controls[index + 1].began if index + 1 < len(controls) else float("inf")
-    for one in heard.expected:
-        if controls[index].began <= one.time < until:
-            yield one
+def _from(rung: Rung, zero: float) -> Rung:
+    """A rung with its times counted from the ladder's own zero."""
+    if isinstance(rung, Transfer):
+        return replace(rung, at=rung.at - zero, until=rung.until - zero)
+    return replace(rung, at=rung.at - zero)
 
 
-def _spoken(
-    control: Control, other: Control | None, zero: float, *, both: bool
-) -> Iterator[Message]:
+def _spoken(control: Control, other: Control | None, *, both: bool) -> Iterator[Message]:
     """Lines, each with what became of it on the other side."""
     near, far = _said(control), _said(other)
     for direction in Direction:
@@ -88,8 +83,10 @@ def _spoken(
             text = _close(one.text)
             there = LOST if came is None else _close(came.text)
             telling = TELLING.match(text) is not None
-            changed = there if there != text else None
-            yield Message(one.time - zero, direction, text, telling, changed)
+            if there == text:
+                yield Message(one.time, direction, text, telling)
+            else:
+                yield Message(one.time, direction, _in_two(text), telling, _in_two(there))
 
 
 def _said(control: Control | None) -> list[Said]:
@@ -102,30 +99,77 @@ def _close(text: str) -> str:
     return " ".join(text.split())
 
 
-def _transfers(
-    heard: Heard, control: Control, other: Control | None, zero: float
-) -> Iterator[Transfer]:
-    """Data connections, by the side that sees them begin, with what the other side sees."""
-    near = [one for one in heard.near.data if one.hosts == control.hosts]
-    far = []
-    if heard.far is not None and other is not None:
-        far = [one for one in heard.far.data if one.hosts == other.hosts]
-    seen = deque(far)
-    for one in near:
-        if one.began < control.began:
+def _in_two(text: str) -> str:
+    """An argument under its verb, a long one in two: half a ladder is not wide."""
+    verb, _, argument = text.partition(" ")
+    if verb.upper() in {"PORT", "EPRT"}:
+        text = f"{verb}\n{argument}"
+    return re.sub(r"((?:\d+,){4})(\d+,\d+\S*)", _broken, text)
+
+
+def _broken(found: re.Match[str]) -> str:
+    whole = found[0]
+    return whole if len(whole) < HALF else f"{found[1]}\n{found[2]}"
+
+
+def _decisions(spoken: Sequence[Message], expected: Sequence[Expected]) -> Iterator[Decision]:
+    """What the kernel took up, right below the line that announced it, or that it took up nothing.
+
+    Events of the kernel are read a little later than lines, so they are put to the line that
+    names their port.
+    """
+    for one in spoken:
+        ports = {_port(text) for text in (one.text, one.onward or "")} - {None}
+        if not ports or not one.telling:
             continue
-        direction = _dialled(one, control)
-        there = next((each for each in seen if abs(each.began - one.began) < NEAR), None)
+        fits = [each for each in expected if each.port in ports and abs(each.time - one.at) < NEAR]
+        if fits:
+            yield Decision(one.at, True, fits[0].text)
+        else:
+            yield Decision(one.at, False, "nobody expects a connection")
+
+
+_EXTENDED = re.compile(r"(.)(\d+)\1\)?\.?$")
+
+
+def _port(text: str) -> int | None:
+    """The port that a line announces."""
+    if found := re.search(r"\d+,\d+,\d+,\d+,(\d+),(\d+)", text):
+        return int(found[1]) << 8 | int(found[2])
+    found = _EXTENDED.search(text) if text.upper().startswith(("EPRT", "229")) else None
+    return int(found[2]) if found else None
+
+
+def _transfers(heard: Heard, index: int, other: Control | None) -> Iterator[Transfer]:
+    """Data connections of a control connection, by the side that sees them begin."""
+    control = heard.near.controls[index]
+    near = _between(heard.near, index)
+    far = _between(heard.far, index) if heard.far is not None and other is not None else []
+    for one in near:
+        there = next((each for each in far if _same(one, each)), None)
         if there is not None:
-            seen.remove(there)
-        yield _transfer(one, there, direction, zero, heard.far is not None)
-    for one in seen:
-        if other is not None and one.began >= other.began:
-            yield _transfer(one, None, _dialled(one, other), zero, True)
+            far.remove(there)
+        yield _transfer(one, there, _dialled(one, control), alone=heard.far is None)
+    for one in far:
+        assert other is not None
+        yield _transfer(one, None, _dialled(one, other), alone=False)
 
 
-NEAR = 0.5
-"""Seconds between two sides' first packet of the same connection, at most."""
+def _between(report: Report, index: int) -> list[Data]:
+    """Data connections from a control connection's beginning to the next one's."""
+    controls = report.controls
+    until = controls[index + 1].began if index + 1 < len(controls) else float("inf")
+    hosts, began = controls[index].hosts, controls[index].began
+    return [one for one in report.data if one.hosts == hosts and began <= one.began < until]
+
+
+def _same(near: Data, far: Data) -> bool:
+    """Whether two sides see one connection: NAT leaves one of its ends as it is."""
+    return near.source == far.source or near.destination == far.destination
+
+
+NEAR = 1.0
+"""Seconds that an event may be away from the line that it belongs to."""
 
 
 def _dialled(data: Data, control: Control) -> Direction:
@@ -134,29 +178,12 @@ def _dialled(data: Data, control: Control) -> Direction:
     return Direction.ORIGINAL if by_client else Direction.REPLY
 
 
-def _transfer(
-    data: Data, there: Data | None, direction: Direction, zero: float, both: bool
-) -> Transfer:
+def _transfer(data: Data, there: Data | None, direction: Direction, *, alone: bool) -> Transfer:
     names = ("client", "server") if direction is Direction.ORIGINAL else ("server", "client")
-    crossed = there is not None or not both
+    crossed = there is not None or alone
     lines = [f"{data.source} → {data.destination}"]
     if there is not None and (there.source, there.destination) != (data.source, data.destination):
         lines.append(f"beyond: {there.source} → {there.destination}")
     lines.append(carried(data, *names) if crossed else "SYN, which nobody lets through")
     whole = crossed and any(data.carried)
-    return Transfer(data.began - zero, data.ended - zero, direction, whole, "\n".join(lines))
-
-
-def _with_silence(rungs: Sequence[Rung]) -> Iterator[Rung]:
-    """A note behind each announcement of an address that no expectation follows."""
-    for index, rung in enumerate(rungs):
-        yield rung
-        announces = isinstance(rung, Message) and re.match(
-            r"PORT |EPRT |227 .*\d|229 ", rung.text, re.IGNORECASE
-        )
-        if not announces:
-            continue
-        rest = rungs[index + 1 : index + 4]
-        before = rungs[max(0, index - 1) : index]
-        if not any(isinstance(one, Decision) for one in (*before, *rest)):
-            yield Decision(rung.at, False, "nobody expects a connection")
+    return Transfer(data.began, data.ended, direction, whole, "\n".join(lines))

@@ -30,7 +30,7 @@ body { max-width: 1180px; }
 .odd { background: var(--bad-paper); color: var(--bad); font-weight: 700; }
 .none { color: var(--faint); }
 .section td { border: 0; font-style: italic; color: var(--faint); padding-top: 12px; }
-.why { color: var(--faint); font-size: .85rem; }
+.why { color: var(--faint); font-size: .9em; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px; background: var(--band);
   padding: 8px; border-radius: 6px; }
 .filters { display: flex; flex-wrap: wrap; gap: 10px; margin: 12px 0; }
