@@ -61,6 +61,7 @@ SHELLS = {
     "lab.clients.python",
     "lab.clients.running",
     "lab.daemons.running",
+    "lab.evidence",
     "lab.gateway",
     "lab.hosts",
     "lab.lean",
