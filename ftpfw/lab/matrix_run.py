@@ -12,7 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -143,9 +143,22 @@ def _tried(run: Run, ground: Ground, trials: list[Trial]) -> list[Outcome]:
         capturing(stage.hosts["gateway"], *SIDES) as captures,
         _pool(run, CELLS_AT_ONCE) as pool,
     ):
+        _greet(stage)
         if ground.helper == Helper.FTPFW:
             run.backend = stage.gateways["gateway"].backend
         return list(pool.map(lambda one: _run_cell(run, stage, one, captures), trials))
+
+
+def _greet(stage: Stage) -> None:
+    """Have every host on the way resolve its neighbours, which can cost SYNs their seconds."""
+    for service in stage.exercise.services:
+        address = service.reached or service.address
+        with suppress(ClientFailed), closing(_talker(stage, address)) as talker:
+            talker.say([parse_line("< 220")], PATIENCE)
+
+
+def _talker(stage: Stage, address: str) -> Talker:
+    return Talker(stage.hosts["client"], address, stage.files)
 
 
 def _run_cell(run: Run, stage: Stage, trial: Trial, captures: tuple[Capture, ...]) -> Outcome:
@@ -231,8 +244,7 @@ def _raw(stage: Stage, errand: Errand) -> None:
     }[errand.what]
     login = ("< 220", "> USER anonymous", "< (331|230)", "> PASS lab@", "< 230", "> TYPE I", "< 2")
     lines = [parse_line(line) for line in (*login, *opening, *asking, "< 226", "> QUIT", "< 221")]
-    host = stage.hosts["client"]
-    with closing(Talker(host, errand.server, stage.files)) as talker:
+    with closing(_talker(stage, errand.server)) as talker:
         talker.say(lines, errand.patience)
     if errand.what is not What.UP:
         content = stage.files[DOWNLOAD] if errand.what is What.DOWN else b"download.bin incoming"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -60,13 +61,18 @@ def _run(host: LabHost, invocation: Invocation, errand: Errand) -> tuple[str, in
     if argv[0] in FROM_STDIN:
         stdin = local.read_bytes()
     command = ["ip", "netns", "exec", host.namespace, "sh", "-c", NAMELESS, *argv]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        process_group=0,
-    ) as process:
+    # wget keeps a listing in a file of the current directory that bears always the same name.
+    with (
+        tempfile.TemporaryDirectory(dir=local.parent) as own,
+        subprocess.Popen(
+            command,
+            cwd=own,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        ) as process,
+    ):
         try:
             printed, complaints = process.communicate(stdin, timeout=3 * errand.patience)
             ending = b""
