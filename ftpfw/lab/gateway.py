@@ -15,7 +15,7 @@ from ftpfw.errors import HostError
 from ftpfw.lab.hosts import LabHost
 
 KERNEL_HELPER = Path("/sys/module/nf_conntrack_ftp")
-COMMAND_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 120.0
 
 
 def kernel_has_helper() -> bool:

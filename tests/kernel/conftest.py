@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from .leftovers import Snapshot, left, snapshot
+from .leftovers import GUEST, Snapshot, left, snapshot
 from .netns import Namespaces, require_program, require_root, run
 
 
@@ -25,8 +25,12 @@ LEFT = pytest.StashKey[list[tuple[str, str]]]()
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Note what of ours is on the host, in the process that outlives the others."""
-    if not hasattr(session.config, "workerinput"):
+    """Note what of ours is on the host, in the process that outlives the others.
+
+    A virtual machine made for the run, where tests do as an administrator does, keeps it.
+    """
+    given_away = (GUEST / "status").exists()
+    if not given_away and not hasattr(session.config, "workerinput"):
         session.config.stash[BEFORE] = snapshot()
 
 

@@ -14,6 +14,9 @@ from pathlib import Path
 
 from ftpfw.conntrack import cthelper
 
+GUEST = Path("/run/vm")
+"""Where tools/vm/init leaves its notes: it is there on a machine made for one run only."""
+
 Snapshot = Mapping[str, frozenset[str]]
 
 SAVES = (

@@ -15,7 +15,7 @@ from ftpfw.lab.clients import running
 from ftpfw.lab.clients.commands import Errand
 from ftpfw.lab.daemons.running import UNPACKED
 from ftpfw.lab.hosts import LabHost
-from ftpfw.lab.matrix import KEYS, VALUES, chosen
+from ftpfw.lab.matrix import KEYS, VALUES, chosen, parse_filter
 from ftpfw.lab.results import Verdict
 from ftpfw.lab.stage import DOWNLOAD
 
@@ -82,3 +82,14 @@ def test_a_surprise_keeps_what_was_seen(tmp_path: Path, monkeypatch: pytest.Monk
     assert all(b"PORT" in capture and DOWNLOAD.encode() in capture for capture in captures)
     assert b"PORT 192,0,2,1," in captures[1]
     assert (Path(surprise.captures[0]).parent / "trace.txt").exists()
+
+
+def test_ftpfw_on_nftables(tmp_path: Path) -> None:
+    """Where nf_tables can queue: on the virtual machine, mostly."""
+    wanted = parse_filter("server=vsftpd,client=curl,direction=down,helper=ftpfw,family=IPv4")
+    able = [trial for trial in chosen(wanted, whole=True, seed=1) if trial.firewall == "nftables"]
+    report = matrix_run.run(able, lambda _: None, tmp_path)
+    if all(one.cell.expected is Verdict.NOT_APPLICABLE for one in report.outcomes):
+        pytest.skip("needs nf_tables' queue statement (nft_queue)")
+    assert report.surprises() == ()
+    assert len(report.outcomes) == 8

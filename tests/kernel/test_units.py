@@ -23,7 +23,6 @@ from .conftest import joined, made_namespaces
 from .gateway_host import Gateway, active, session
 from .sockets import PATIENCE
 
-GUEST = Path("/run/vm")
 ROOT = Path(__file__).parents[2]
 PREFIX = Path("/opt/ftpfw")
 SETTINGS = Path("/etc/ftpfw")
