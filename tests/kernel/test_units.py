@@ -21,6 +21,7 @@ from ftpfw.conntrack import cthelper
 
 from .conftest import joined, made_namespaces
 from .gateway_host import Gateway, active, session
+from .leftovers import GUEST
 from .sockets import PATIENCE
 
 ROOT = Path(__file__).parents[2]
