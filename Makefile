@@ -12,13 +12,19 @@ TESTED  := $(VENV)/.with-tests-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab vagrant-lab bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
+.PHONY: help lab labs matrix vagrant-lab bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 lab: setup ## FTP across a NAT gateway, without a helper, with the kernel's and with ours
 	$(SUDO) $(BIN)/ftpfw lab run nat-gateway
+
+labs: setup ## Every exercise of labs/
+	$(SUDO) $(BIN)/ftpfw lab run
+
+matrix: setup ## Every server, client, mode, helper and firewall (ONLY=helper=ftpfw,mode=active)
+	$(SUDO) $(BIN)/ftpfw lab run matrix $(if $(ONLY),--only '$(ONLY)',--all)
 
 vagrant-lab: setup ## FTP across a NAT gateway on virtual machines: up, the table, destroyed (LAB=…)
 	$(BIN)/python tools/vagrant/lab.py $(if $(LAB),--lab $(LAB)) $(OPTIONS)
@@ -39,7 +45,7 @@ unit: setup ## The tests that need neither root nor the kernel
 
 # Most of a kernel test is waiting, and each has namespaces of its own.
 kernel: setup-tests ## The tests as root, in network namespaces
-	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) --dist loadgroup tests/kernel
+	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),3) --dist loadgroup tests/kernel tests/browser
 
 # On a kernel that the host need not have, where everything takes many times as long.
 VM    := .vm
@@ -77,10 +83,10 @@ setup: $(STAMP) ## System packages and the virtual environment
 $(STAMP): tools/setup tools/packages.sh pyproject.toml
 	PYTHON=$(PYTHON) tools/setup $(VENV)
 
-setup-tests: $(TESTED) ## What only the tests look at: firewalld, other FTP servers
+setup-tests: $(TESTED) ## What only the tests look at: firewalld, a browser, vagrant
 
 $(TESTED): $(STAMP) tools/setup-tests tools/packages.sh
-	tools/setup-tests $(VENV)
+	tools/setup-tests
 	touch $@
 
 clean: ## Remove the virtual environment, the kernel of vm-test, the box of vagrant-lab and caches

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from pathlib import Path
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ftpfw.cli import lab_up
+from ftpfw.cli import lab_matrix, lab_up
 from ftpfw.cli.host import require_root
 from ftpfw.cli.interrupts import interrupts_unwind
+from ftpfw.cli.lab_progress import progress
 from ftpfw.cli.lab_table import print_report
 from ftpfw.cli.output import JSON_OPTION, console, echo_json, echo_table
 from ftpfw.lab import bench, library, running
 from ftpfw.lab.exercise import Column, Exercise, Step
+from ftpfw.lab.junit import junit as junit_text
+from ftpfw.lab.matrix import MatrixReport
 from ftpfw.lab.measures import BASELINE, CANDIDATE, BenchReport, Measure
 from ftpfw.lab.programs import require_programs
+from ftpfw.lab.report.page import page
 from ftpfw.lab.results import Cell, Report
 
 COUNT = click.IntRange(min=1)
+RESULT_FILE = click.Path(dir_okay=False, writable=True, path_type=Path)
+RESULT_DIRECTORY = click.Path(file_okay=False, path_type=Path)
+MATRIX = "matrix"
 
 
 @click.group()
@@ -58,45 +63,65 @@ def list_exercises(as_json: bool) -> None:
 @lab.command("run")
 @click.argument("names", metavar="[EXERCISE]...", nargs=-1)
 @JSON_OPTION
-def run_exercises(names: tuple[str, ...], as_json: bool) -> None:
+@click.option("--junit", type=RESULT_FILE, help="Write the cells as JUnit XML.")
+@click.option("--html", type=RESULT_FILE, help="Draw the run, as one page.")
+@click.option("--only", help="Of the matrix: KEY=VALUE[|VALUE]…, as in helper=ftpfw,mode=active.")
+@click.option("--all", "whole", is_flag=True, help="Of the matrix: every cell, for minutes.")
+@click.option("--evidence", type=RESULT_DIRECTORY, help="Where captures of surprises go.")
+def run_exercises(
+    names: tuple[str, ...],
+    *,
+    as_json: bool,
+    junit: Path | None,
+    html: Path | None,
+    only: str | None,
+    whole: bool,
+    evidence: Path | None,
+) -> None:
     """Run every EXERCISE, or all there are; exit 1 unless every cell is as expected.
 
-    EXERCISE is a name that `ftpfw lab list` shows, or the path of a folder with exercise.toml.
+    EXERCISE is a name that `ftpfw lab list` shows, the path of a folder with exercise.toml, or
+    `matrix`: servers by clients by modes by helpers by firewalls. Of that a choice is run in
+    which every pair of values meets, unless --only or --all say otherwise.
     """
-    exercises = [library.find(name) for name in names or library.names()]
+    wanted = lab_matrix.parse(only)
+    if (only is not None or whole) and MATRIX not in names:
+        raise click.UsageError("--only and --all are about the matrix: ftpfw lab run matrix …")
+    exercises = [library.find(name) for name in names or library.names() if name != MATRIX]
     require_root("make the lab's network namespaces")
     require_programs()
-    reports = _run(exercises)
+    drawn = html is not None
+    reports: list[Report | MatrixReport] = [*_run(exercises, drawn=drawn)] if exercises else []
+    matrix = None
+    if MATRIX in names:
+        matrix = lab_matrix.run(wanted, whole=whole, evidence=evidence)
+        reports.append(matrix)
+    if html is not None:
+        tables = [report for report in reports if isinstance(report, Report)]
+        text = page(list(zip(exercises, tables, strict=True)), matrix)
+        html.write_text("".join(text), encoding="utf-8")
+    if junit is not None:
+        junit.write_text(junit_text(reports), encoding="utf-8")
     if as_json:
         objects = [report.as_json() for report in reports]
         echo_json(objects[0] if len(objects) == 1 else {"reports": objects})
     else:
         for report in reports:
-            print_report(console(), report)
+            if isinstance(report, Report):
+                print_report(console(), report)
+            else:
+                lab_matrix.print_matrix(console(), report)
     sys.exit(0 if all(report.as_expected for report in reports) else 1)
 
 
-def _run(exercises: list[Exercise]) -> list[Report]:
+def _run(exercises: list[Exercise], *, drawn: bool) -> list[Report]:
     cells = sum(len(step.expected) for exercise in exercises for step in exercise.steps)
-    with interrupts_unwind(), _progress(cells) as tick:
+    with interrupts_unwind(), progress(cells) as tick:
 
         def observe(step: Step, column: Column, cell: Cell) -> None:
             tick(f"{column.name}: {step.title}", cell.seen)
 
-        return [running.run(exercise, observe) for exercise in exercises]
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Callable[[str, str], None]]:
-    """Report steps: a bar on a terminal, else a line each; on stderr, as stdout is the report's."""
-    out = console(stderr=True)
-    if not out.is_terminal:
-        yield lambda what, outcome: click.echo(f"{what}: {outcome}", err=True)
-        return
-    columns = (TextColumn("{task.description:44}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=out, transient=True) as progress:
-        task = progress.add_task("raising the hosts", total=total)
-        yield lambda what, _: progress.update(task, advance=1, description=what)
+        return [running.run(exercise, observe, drawn=drawn) for exercise in exercises]
 
 
 @lab.command("bench")
@@ -115,7 +140,7 @@ def run_bench(sessions: int, rounds: int, size: int, as_json: bool) -> None:
     require_root("make the lab's network namespaces")
     require_programs()
     effort = bench.Effort(sessions, rounds, size)
-    with interrupts_unwind(), _progress(bench.samples(effort)) as step:
+    with interrupts_unwind(), progress(bench.samples(effort)) as step:
         report = bench.run(effort, step)
     if as_json:
         echo_json(report.as_json())

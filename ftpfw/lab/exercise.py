@@ -71,11 +71,15 @@ Action = Transfer | Talk | Command
 
 
 class Service(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A server on a host. ``answers`` are the scripted server's, by verb."""
+    """A server on a host. ``answers`` are the scripted server's, by verb.
+
+    ``reached`` is the address by which clients reach it, where that is another.
+    """
 
     host: str
     daemon: str
     address: str
+    reached: str = ""
     options: dict[str, str] = {}
     answers: dict[str, str] = {}
 

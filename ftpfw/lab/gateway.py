@@ -15,7 +15,7 @@ from ftpfw.errors import HostError
 from ftpfw.lab.hosts import LabHost
 
 KERNEL_HELPER = Path("/sys/module/nf_conntrack_ftp")
-COMMAND_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 120.0
 
 
 def kernel_has_helper() -> bool:
@@ -69,10 +69,17 @@ class Gateway:
 
 
 @contextmanager
-def loaded(host: LabHost, policy: str, directory: Path) -> Iterator[Gateway]:
-    """Load a policy on a host, and unload it; ``directory`` takes policy and state."""
+def loaded(
+    host: LabHost, policy: str, directory: Path, firewall: str | None = None
+) -> Iterator[Gateway]:
+    """Load a policy on a host, and unload it; ``directory`` takes policy and state.
+
+    ``firewall`` is what ``rules apply --backend`` calls it; without one ftpfw chooses.
+    """
     gateway = Gateway(host, directory / "gateway.toml", directory / "state")
     gateway.policy.write_text(policy, encoding="utf-8")
+    if firewall is not None:
+        gateway.ftpfw("rules", "apply", str(gateway.policy), "--backend", firewall)
     gateway.ftpfw("load", str(gateway.policy))
     try:
         yield gateway

@@ -13,9 +13,11 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
@@ -26,13 +28,14 @@ from typing import TextIO, TypeVar
 
 from pyroute2 import IPRoute, netns
 
-from ftpfw.errors import KernelError
+from ftpfw.errors import HostError, KernelError
 from ftpfw.lab.topology import End, Host, Topology, namespace_name, namespace_owner
 
 T = TypeVar("T")
 
 NAMESPACES = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
+CARRIER_WITHIN, RETRY_AFTER = 10.0, 0.01
 NO_DAD = 0x02
 """IFA_F_NODAD: an address that is there at once; nobody else in a lab could have it."""
 FORWARDING = (
@@ -96,6 +99,8 @@ def raised(topology: Topology, copy: str) -> Iterator[dict[str, LabHost]]:
             _plug(hosts, left, right)
         for host in topology.hosts:
             hosts[host.name].call(partial(_configure, host))
+        for host in topology.hosts:
+            hosts[host.name].call(partial(_await_addresses, host))
         yield hosts
 
 
@@ -148,6 +153,34 @@ def _configure(host: Host) -> None:
         for gateway in host.default_routes:
             default = "::/0" if gateway.version == 6 else "0.0.0.0/0"
             route.route("add", dst=default, gateway=str(gateway))
+
+
+def _await_addresses(host: Host) -> None:
+    """Wait until IPv6 addresses can be used: the kernel takes them up with the link's carrier.
+
+    Carrier is reported late where many links come up (linkwatch, net/core/link_watch.c).
+    """
+    addresses = [
+        str(address.ip)
+        for interface in host.interfaces
+        for address in interface.addresses
+        if address.version == 6
+    ]
+    for _ in range(int(CARRIER_WITHIN / RETRY_AFTER)):
+        if all(map(_usable, addresses)):
+            return
+        time.sleep(RETRY_AFTER)
+    raise HostError(f"{host.name}: no use of {', '.join(addresses)} in {CARRIER_WITHIN:.0f} s")
+
+
+def _usable(address: str) -> bool:
+    """Whether there is a route to an address of this host; nothing is sent."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))
+        except OSError:
+            return False
+    return True
 
 
 def remove_namespace(name: str) -> None:
@@ -213,4 +246,13 @@ def sweep() -> tuple[str, ...]:
 
 def _is_stale(name: str) -> bool:
     owner = namespace_owner(name)
-    return owner is not None and not Path(f"/proc/{owner}").exists()
+    return owner is not None and not is_alive(owner)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process runs: one that nobody has waited for yet (proc(5), state Z) does not."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}

@@ -9,13 +9,22 @@ import shutil
 import subprocess
 
 from ftpfw.errors import HostError
+from ftpfw.lab.daemons.running import program
 
 PROGRAMS = {
     "vsftpd": ("vsftpd", "-v"),
     "lftp": ("lftp", "--version"),
     "curl": ("curl", "--version"),
 }
-"""How each one is asked for its version."""
+"""What no exercise can do without, and how each one is asked for its version."""
+
+OTHERS = {
+    "pure-ftpd": ("pure-ftpd", "--help"),
+    "proftpd": ("proftpd", "-v"),
+    "ncftp": ("ncftpget", "--version"),
+    "wget": ("wget", "--version"),
+}
+"""What single exercises and cells of the matrix use."""
 
 
 def require_programs() -> None:
@@ -29,8 +38,11 @@ def require_programs() -> None:
 
 
 def versions() -> dict[str, str]:
-    """The version number that each program says of itself, and Python's."""
-    found = {name: _version(argv) for name, argv in PROGRAMS.items()}
+    """The version number that each program here says of itself, and Python's."""
+    found = {}
+    for name, (command, *arguments) in {**PROGRAMS, **OTHERS}.items():
+        if path := program(command):
+            found[name] = _version((path, *arguments))
     return found | {"python": platform.python_version()}
 
 

@@ -27,12 +27,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One row in one column. ``reason`` is the client's last words, or why nothing was tried."""
+    """One row in one column. ``reason`` is the client's last words, or why nothing was tried.
+
+    ``drawings`` are ladders as SVG, where what crossed the gateway was listened to.
+    """
 
     expected: Verdict
     seen: Verdict
     seconds: float = 0.0
     reason: str | None = None
+    drawings: tuple[str, ...] = ()
 
     @property
     def as_expected(self) -> bool:

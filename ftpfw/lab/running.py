@@ -12,21 +12,27 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from pyroute2 import netns
 
+from ftpfw.capture.ladder import draw
 from ftpfw.lab.daemons.running import program
-from ftpfw.lab.exercise import Column, Exercise, Step
+from ftpfw.lab.evidence import Listener, listening
+from ftpfw.lab.exercise import Column, Command, Exercise, Step
 from ftpfw.lab.gateway import kernel_has_helper
 from ftpfw.lab.hosts import kill_processes, sweep, work_directory
 from ftpfw.lab.programs import versions
+from ftpfw.lab.report.ladders import ladders
 from ftpfw.lab.results import Cell, Report, RowResult, Verdict
 from ftpfw.lab.stage import SCRIPTED, Stage, staged
 from ftpfw.lab.steps import Steps
 from ftpfw.lab.topology import namespace_owner
+
+DRAWN = 2
+"""Ladders of a step, at most."""
 
 Observer = Callable[[Step, Column, Cell], None]
 
@@ -41,15 +47,19 @@ class Run:
 
     exercise: Exercise
     observe: Observer
+    drawn: bool
     stop: threading.Event = field(default_factory=threading.Event)
     backend: str = "n/a"
 
 
-def run(exercise: Exercise, observe: Observer) -> Report:
-    """Run an exercise; ``observe`` hears of each cell, from the columns' threads."""
+def run(exercise: Exercise, observe: Observer, *, drawn: bool = False) -> Report:
+    """Run an exercise; ``observe`` hears of each cell, from the columns' threads.
+
+    ``drawn`` has what crosses the gateway listened to, and drawn.
+    """
     started, clock = datetime.now(UTC), time.monotonic()
     sweep()
-    state = Run(exercise, observe)
+    state = Run(exercise, observe, drawn)
     with _columns(state) as futures:
         cells = {futures[done].name: done.result() for done in as_completed(futures)}
     rows = tuple(
@@ -110,9 +120,16 @@ def _run_column(run: Run, column: Column) -> dict[int, Cell]:
         work_directory(copy) as directory,
         staged(run.exercise, column, directory, copy) as stage,
         closing(Steps(stage)) as doing,
+        _listening(run, stage) as listener,
     ):
         _note_backend(run, stage)
-        return {index: _run_cell(run, doing, step, column, index) for index, step in steps.items()}
+        return {
+            index: _run_cell(run, doing, step, index, listener) for index, step in steps.items()
+        }
+
+
+def _listening(run: Run, stage: Stage) -> AbstractContextManager[Listener | None]:
+    return listening(stage) if run.drawn else nullcontext()
 
 
 def _cannot_run(exercise: Exercise, column: Column) -> str | None:
@@ -138,9 +155,18 @@ def _untried(run: Run, step: Step, column: Column, reason: str) -> Cell:
     return cell
 
 
-def _run_cell(run: Run, doing: Steps, step: Step, column: Column, index: int) -> Cell:
+def _run_cell(run: Run, doing: Steps, step: Step, index: int, listener: Listener | None) -> Cell:
     if run.stop.is_set():
         raise Stopped
+    since, column = time.time_ns(), doing.stage.column
     cell = doing.run(step, index)
+    if listener is not None and not isinstance(step.action, Command):
+        cell = replace(cell, drawings=_drawings(listener, since, column))
     run.observe(step, column, cell)
     return cell
+
+
+def _drawings(listener: Listener, since: int, column: Column) -> tuple[str, ...]:
+    """The ladders of a step; the first few say all there is to see."""
+    found = ladders(listener.heard(since), f"gateway: {column.title}")
+    return tuple(map(draw, found[:DRAWN]))

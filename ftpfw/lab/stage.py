@@ -48,16 +48,22 @@ class Stage:
         return {"FTPFW_STATE_DIR": str(gateway.state), "POLICY": str(gateway.policy)}
 
 
-def contents() -> dict[str, bytes]:
+def contents(size: int) -> dict[str, bytes]:
     """The two files that go down and up: random, and the same in every run."""
     source = random.Random(SEED)  # noqa: S311 -- content to compare, not a secret
-    return {name: source.randbytes(FILE_SIZE) for name in (DOWNLOAD, UPLOAD)}
+    return {name: source.randbytes(size) for name in (DOWNLOAD, UPLOAD)}
 
 
 @contextmanager
-def staged(exercise: Exercise, column: Column, directory: Path, copy: str) -> Iterator[Stage]:
-    """Raise a column's copy; ``directory`` holds its files, its namespaces' names have ``copy``."""
-    files = contents()
+def staged(
+    exercise: Exercise, column: Column, directory: Path, copy: str, size: int = FILE_SIZE
+) -> Iterator[Stage]:
+    """Raise a column's copy; ``directory`` holds its files, its namespaces' names have ``copy``.
+
+    A column's value ``firewall`` is what ``rules apply --backend`` calls the firewall to use.
+    ``size`` is that of the two files, in bytes.
+    """
+    files = contents(size)
     with ExitStack() as stack:
         hosts = stack.enter_context(raised(exercise.topology, copy))
         stage = Stage(exercise, column, directory, hosts, files)
@@ -70,7 +76,9 @@ def staged(exercise: Exercise, column: Column, directory: Path, copy: str) -> It
             place = directory / name
             place.mkdir()
             text = column.fill(policy)
-            stage.gateways[name] = stack.enter_context(loaded(hosts[name], text, place))
+            stage.gateways[name] = stack.enter_context(
+                loaded(hosts[name], text, place, column.values.get("firewall"))
+            )
         (directory / UPLOAD).write_bytes(files[UPLOAD])
         yield stage
 

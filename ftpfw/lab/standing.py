@@ -20,7 +20,7 @@ from pathlib import Path
 
 from ftpfw.errors import HostError
 from ftpfw.lab.exercise import Column, Exercise
-from ftpfw.lab.hosts import sweep, work_directory
+from ftpfw.lab.hosts import is_alive, sweep, work_directory
 from ftpfw.lab.stage import Stage, staged
 
 PLACE = Path("/run/ftpfw-lab")
@@ -42,7 +42,7 @@ class Standing:
     @property
     def alive(self) -> bool:
         """Whether its keeper lives."""
-        return Path(f"/proc/{self.pid}").exists()
+        return is_alive(self.pid)
 
 
 def standing() -> list[Standing]:

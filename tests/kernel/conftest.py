@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from .leftovers import GUEST, Snapshot, left, snapshot
 from .netns import Namespaces, require_program, require_root, run
 
 
@@ -17,6 +18,43 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "cthelper" in item.name:
             item.add_marker(pytest.mark.xdist_group("cthelper"))
+
+
+BEFORE = pytest.StashKey[Snapshot]()
+LEFT = pytest.StashKey[list[tuple[str, str]]]()
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Note what of ours is on the host, in the process that outlives the others.
+
+    A virtual machine made for the run, where tests do as an administrator does, keeps it.
+    """
+    given_away = (GUEST / "status").exists()
+    if not given_away and not hasattr(session.config, "workerinput"):
+        session.config.stash[BEFORE] = snapshot()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """A run that leaves something behind has failed, whatever its tests say."""
+    before = session.config.stash.get(BEFORE, None)
+    if before is not None:
+        session.config.stash[LEFT] = left(before, snapshot())
+        if session.config.stash[LEFT]:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what was left."""
+    found = terminalreporter.config.stash.get(LEFT, None)
+    if found is None:
+        return
+    if not found:
+        terminalreporter.write_line("nothing is left behind on this host")
+        return
+    terminalreporter.section("left behind on this host", red=True)
+    for kind, name in found:
+        terminalreporter.write_line(f"{kind:10} {name}")
 
 
 @dataclass(frozen=True, slots=True)

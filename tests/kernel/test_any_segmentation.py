@@ -29,12 +29,13 @@ from random import Random
 import pytest
 
 from ftpfw.conntrack import cthelper
-from ftpfw.lab import clients, vsftpd
-from ftpfw.lab.clients import PATIENCE, ClientFailed, Errand, ModeFTP
-from ftpfw.lab.clients import run as run_client
+from ftpfw.lab.clients.commands import PATIENCE, ClientFailed, Errand, Mode, What
+from ftpfw.lab.clients.python import ModeFTP
+from ftpfw.lab.clients.running import transfer
+from ftpfw.lab.daemons.running import Site
 from ftpfw.lab.hosts import LabHost
-from ftpfw.lab.scenario import Client, Mode
 
+from .lab_server import vsftpd
 from .loading import Loaded, loaded
 from .netns import Namespaces, require_program, run
 from .turbulence import CHOPPY, FAIR, ROUGH, Cable, Weather, cable
@@ -123,28 +124,15 @@ def plugged(namespaces: Namespaces, weather: Weather, random: Random) -> Iterato
         yield Net(inside, gateway, outside, cables)
 
 
-@contextmanager
-def serving(host: LabHost, directory: Path) -> Iterator[vsftpd.Site]:
-    """vsftpd for both families, which its listen_ipv6 alone is."""
-    site, empty = vsftpd.Site(directory / "root"), directory / "empty"
-    vsftpd._make_directories(site, empty)
-    settings = vsftpd.settings("127.0.0.1", site, empty) | {"listen": "NO", "listen_ipv6": "YES"}
-    del settings["listen_address"]
-    config = directory / "vsftpd.conf"
-    config.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
-    with host.start([*vsftpd.PID_NAMESPACE, "sh", "-c", vsftpd.RUN, str(config)]) as process:
-        try:
-            vsftpd._await_ready(host, "127.0.0.1", process)
-            yield site
-        finally:
-            vsftpd._end(process)
+PATIENT = 3 * PATIENCE
+"""What is lost twice and more is repeated ever more rarely, on a busy machine above all."""
 
 
 class Speller(ModeFTP):
     """A client that types, few bytes at a time, and spells its address now longer, now shorter."""
 
     def __init__(self, mode: Mode, random: Random) -> None:
-        super().__init__(mode)
+        super().__init__(mode, PATIENT)
         self.random = random
         self.turns = 0
 
@@ -182,7 +170,7 @@ class Errands:
     """What the clients do, each with files of its own."""
 
     host: LabHost
-    site: vsftpd.Site
+    site: Site
     directory: Path
     content: bytes
     server: Mapping[int, str]
@@ -193,11 +181,11 @@ class Errands:
         for address in self.server.values():
             self.host.call(partial(_greet, address))
 
-    def of(self, client: Client, mode: Mode, version: int) -> str | None:
+    def of(self, client: str, mode: Mode, version: int) -> str | None:
         """What went wrong; None if everything arrived as it was sent."""
-        name = f"{client.value}-{mode.value}-{version}"
+        name = f"{client}-{mode.value}-{version}"
         try:
-            if client is Client.FTPLIB:
+            if client == "ftplib":
                 self.host.call(lambda: self._spelled(name, mode, self.server[version]))
             else:
                 self._brought(name, client, mode, version)
@@ -221,26 +209,29 @@ class Errands:
         for turn in range(TRANSFERS):
             assert (self.site.incoming / f"{name}-{turn}").read_bytes() == self.content
 
-    def _brought(self, name: str, client: Client, mode: Mode, version: int) -> None:
-        server = self.server[version] if version == 4 else f"[{self.server[version]}]"
-        errand = Errand(
-            server, "file", self.directory / name, self.directory / "file", f"incoming/{name}"
-        )
-        run_client(client, mode, self.host, errand)
+    def _brought(self, name: str, client: str, mode: Mode, version: int) -> None:
+        server, got = self.server[version], self.directory / name
+        brought = self.directory / "file"
+        for what, remote, local in (
+            (What.DOWN, "file", got),
+            (What.UP, f"incoming/{name}", brought),
+        ):
+            errand = Errand(what, mode, server, remote, local, patience=PATIENT)
+            transfer(client, self.host, errand)
         assert (self.directory / name).read_bytes() == self.content
         assert (self.site.incoming / name).read_bytes() == self.content
 
 
 JOBS = [
-    *((Client.FTPLIB, mode, 4) for mode in Mode),
-    (Client.FTPLIB, Mode.EPRT, 6),
-    (Client.FTPLIB, Mode.EPSV, 6),
-    (Client.LFTP, Mode.PORT, 4),
-    (Client.LFTP, Mode.PASV, 4),
-    (Client.LFTP, Mode.EPSV, 4),
-    *((Client.CURL, mode, 4) for mode in Mode),
-    (Client.CURL, Mode.EPRT, 6),
-    (Client.CURL, Mode.EPSV, 6),
+    *(("ftplib", mode, 4) for mode in Mode),
+    ("ftplib", Mode.EPRT, 6),
+    ("ftplib", Mode.EPSV, 6),
+    ("lftp", Mode.PORT, 4),
+    ("lftp", Mode.PASV, 4),
+    ("lftp", Mode.EPSV, 4),
+    *(("curl", mode, 4) for mode in Mode),
+    ("curl", Mode.EPRT, 6),
+    ("curl", Mode.EPSV, 6),
 ]
 
 
@@ -299,7 +290,7 @@ class Stage:
     net: Net
     gateway: Loaded
     client: LabHost
-    site: vsftpd.Site
+    site: Site
 
 
 @contextmanager
@@ -317,16 +308,10 @@ def staged(
         ends = (net.inside, net.outside)
         server, client = ends if trial.situation.published else reversed(ends)
         (directory / "site").mkdir()
-        site = stack.enter_context(serving(LabHost("server", server), directory / "site"))
+        site = stack.enter_context(vsftpd(server, "::", directory / "site"))
         site.publish("file", (directory / "file").read_bytes())
         yield Stage(net, gateway, LabHost("client", client), site)
         gateway.require_no_faults()
-
-
-@pytest.fixture(autouse=True)
-def patient_clients(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is lost twice and more is repeated ever more rarely, on a busy machine above all."""
-    monkeypatch.setattr(clients, "PATIENCE", 3 * PATIENCE)
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + STORMS))
@@ -367,7 +352,7 @@ def test_a_client_that_waits_for_the_ack_of_half_a_line(
 
         def fetch() -> bytes:
             fetched = bytearray()
-            with Halting(Mode.PORT) as session:
+            with Halting(Mode.PORT, PATIENT) as session:
                 session.connect(OUTSIDE[4])
                 session.login()
                 session.retrbinary("RETR file", fetched.extend)

@@ -27,8 +27,7 @@ from ftpfw.conntrack.client import Ctnetlink
 from ftpfw.conntrack.model import Expectation
 from ftpfw.ftp.checks import Action, Check
 from ftpfw.helper import control
-from ftpfw.lab import vsftpd
-from ftpfw.lab.hosts import LabHost
+from ftpfw.lab.daemons.running import Site
 
 from .conftest import joined, made_namespaces
 from .gateway_host import (
@@ -39,6 +38,7 @@ from .gateway_host import (
     session,
     standing_gateway,
 )
+from .lab_server import vsftpd
 from .netns import inside, require_program, run
 from .sockets import PATIENCE, connect, listen, receive_line
 
@@ -320,14 +320,14 @@ CURL = [
 
 
 @pytest.fixture
-def site(gateway: Gateway, tmp_path: Path) -> Iterator[vsftpd.Site]:
+def site(gateway: Gateway, tmp_path: Path) -> Iterator[Site]:
     require_program("vsftpd", "curl", "lftp")
     tmp_path.chmod(0o755)
-    with vsftpd.serving(LabHost("server", gateway.net.server), SERVER, tmp_path) as site:
+    with vsftpd(gateway.net.server, SERVER, tmp_path) as site:
         yield site
 
 
-def test_real_clients_fail_no_check(gateway: Gateway, site: vsftpd.Site, tmp_path: Path) -> None:
+def test_real_clients_fail_no_check(gateway: Gateway, site: Site, tmp_path: Path) -> None:
     load(gateway, '"strict"')
     content = bytes(range(256)) * 2048
     site.publish("file", content)

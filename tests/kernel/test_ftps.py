@@ -19,9 +19,6 @@ from pathlib import Path
 
 import pytest
 
-from ftpfw.lab import vsftpd
-from ftpfw.lab.hosts import LabHost
-
 from .gateway_host import (
     Gateway,
     active,
@@ -29,6 +26,7 @@ from .gateway_host import (
     gateway,
     session,
 )
+from .lab_server import vsftpd
 from .netns import inside, require_program, run
 from .sockets import PATIENCE, connect, listen, receive_line
 
@@ -262,12 +260,9 @@ def test_a_killed_helper_goes_on_under_tls(gateway: Gateway, certificate: Path) 
         opaque.server.close()
 
 
-def test_curl_and_vsftpd(
-    gateway: Gateway, certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_curl_and_vsftpd(gateway: Gateway, certificate: Path, tmp_path: Path) -> None:
     """Upload and download of a real client under TLS, control and data."""
     require_program("vsftpd", "curl")
-    plain = vsftpd.settings
     secure = {
         "ssl_enable": "YES",
         "allow_anon_ssl": "YES",
@@ -280,13 +275,12 @@ def test_curl_and_vsftpd(
         "pasv_max_port": str(PASSIVE[-1]),
         "pasv_address": PUBLIC,
     }
-    monkeypatch.setattr(vsftpd, "settings", lambda *where: {**plain(*where), **secure})
     publish(gateway)
     content = bytes(range(256)) * 4096
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(content)
     tmp_path.chmod(0o755)
-    with vsftpd.serving(LabHost("server", gateway.net.client), INSIDE, tmp_path) as site:
+    with vsftpd(gateway.net.client, INSIDE, tmp_path, secure) as site:
         site.publish("file", content)
         for way in ("--disable-epsv", "--ftp-pasv"):
             url = f"ftp://{PUBLIC}"

@@ -10,11 +10,13 @@ from pyroute2 import netns
 
 from ftpfw.errors import HostError
 from ftpfw.lab.hosts import NAMESPACES, raised, remove_namespace, sweep, work_directory
-from ftpfw.lab.topology import NAT_GATEWAY, namespace_name
-from ftpfw.lab.vsftpd import serving
+from ftpfw.lab.library import find
+from ftpfw.lab.topology import namespace_name
 
+from .lab_server import vsftpd
 from .netns import require_program, require_root
 
+NAT_GATEWAY = find("nat-gateway").topology
 SERVER = NAT_GATEWAY.address("server", "eth0")
 
 
@@ -122,6 +124,6 @@ def test_a_server_that_ends_at_once_is_quoted() -> None:
             taken.bind((SERVER, 21))  # and not listening: connections are refused
             with (
                 pytest.raises(HostError, match="vsftpd ended at once: 500 OOPS: could not bind"),
-                serving(hosts["server"], SERVER, directory),
+                vsftpd(hosts["server"].namespace, SERVER, directory),
             ):
                 pass

@@ -15,11 +15,10 @@ from typing import Any
 import pytest
 
 from ftpfw.conntrack import cthelper
-from ftpfw.lab.hosts import LabHost
-from ftpfw.lab.vsftpd import serving
 from ftpfw.ruleset.compile import HELPER_NAME
 from ftpfw.ruleset.policy import Backend
 
+from .lab_server import vsftpd
 from .loading import Loaded, loaded
 from .netns import Namespaces, inside, require_program, run
 from .paths import (
@@ -478,7 +477,7 @@ def test_real_clients_of_a_published_server(gate: Gate, tmp_path: Path) -> None:
     """curl against vsftpd, which announces the address that it has inside."""
     require_program("vsftpd", "curl", "unshare")
     gate.load(GATEWAY, published(IPV4))
-    with serving(LabHost("shop", gate.town.shop), IPV4.shop, tmp_path) as site:
+    with vsftpd(gate.town.shop, IPV4.shop, tmp_path) as site:
         content = random.Random(21).randbytes(1 << 20)
         site.publish("file", content)
         for number, mode in enumerate(

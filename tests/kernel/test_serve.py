@@ -97,6 +97,14 @@ def test_plain_downloads_use_sendfile(served: Served) -> None:
         assert "sendfile(" in tracer.communicate()[1]
 
 
+@pytest.mark.parametrize("command", ["NLST -1 pub", "LIST -la pub"])
+def test_options_of_ls_are_passed_over(served: Served, command: str) -> None:
+    """ncftp sends them; no daemon takes them for a file."""
+    with served.login() as talk:
+        listing, _ = talk.fetch(command)
+    assert b"hello.txt" in listing
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -114,6 +122,8 @@ def test_plain_downloads_use_sendfile(served: Served) -> None:
         "STAT pub/.secret",
         "LIST out",
         "NLST out",
+        "NLST -1 out",
+        "LIST -la pub/.secret",
         "RETR pub/missing",
         "RETR pub",
     ],

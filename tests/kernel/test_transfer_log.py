@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from ftpfw.lab.hosts import LabHost
-from ftpfw.lab.vsftpd import Site, serving
+from ftpfw.lab.daemons.running import Site
 from tests.unit.table import table
 
 from .gateway_host import (
     Gateway,
     gateway,
 )
+from .lab_server import vsftpd
 from .netns import inside, require_program, run
 
 __all__ = ["gateway"]
@@ -80,7 +80,7 @@ def logged(gateway: Gateway, tmp_path: Path) -> Iterator[Logged]:
     directory.mkdir()
     for above in directory.parents[:3]:  # pytest keeps its directories from vsftpd's user
         above.chmod(0o755)
-    with serving(LabHost("server", gateway.net.server), SERVER, directory) as site:
+    with vsftpd(gateway.net.server, SERVER, directory) as site:
         site.publish("file", FILE)
         yield Logged(gateway, site)
 

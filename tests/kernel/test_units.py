@@ -21,9 +21,9 @@ from ftpfw.conntrack import cthelper
 
 from .conftest import joined, made_namespaces
 from .gateway_host import Gateway, active, session
+from .leftovers import GUEST
 from .sockets import PATIENCE
 
-GUEST = Path("/run/vm")
 ROOT = Path(__file__).parents[2]
 PREFIX = Path("/opt/ftpfw")
 SETTINGS = Path("/etc/ftpfw")

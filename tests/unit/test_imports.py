@@ -57,13 +57,23 @@ SHELLS = {
     "helper.watchdog",
     "helper.worker",
     "lab.bench",
-    "lab.clients",
+    "lab.captures",
+    "lab.clients.python",
+    "lab.clients.running",
+    "lab.daemons.running",
+    "lab.evidence",
     "lab.gateway",
     "lab.hosts",
-    "lab.nat_gateway",
+    "lab.lean",
+    "lab.library",
+    "lab.matrix_run",
     "lab.programs",
-    "lab.raw",
-    "lab.vsftpd",
+    "lab.running",
+    "lab.scripted",
+    "lab.stage",
+    "lab.standing",
+    "lab.steps",
+    "lab.talker",
     "ruleset.apply",
     "ruleset.firewall",
     "ruleset.legacy",
@@ -133,13 +143,15 @@ WITHOUT_EFFECTS = {
 PARTS_WITHOUT_EFFECTS = {
     "codecs": {"BOM_UTF8"},
     "os": {"strerror"},
+    "pathlib": {"PurePath"},
     "random": {"Random"},  # of which the core is handed one
     "time": {"asctime", "gmtime", "strftime", "struct_time"},  # of a time that is given
+    "xml.etree": {"ElementTree"},
     "socket": {"AF_INET", "AF_INET6", "AF_UNSPEC"},
 }
 """Modules with effects, and what of them the core may use all the same."""
 
-TYPED_TOML = {"ruleset.policy", "ruleset.policy_file"}
+TYPED_TOML = {"lab.exercise", "ruleset.policy", "ruleset.policy_file"}
 """Where the core uses msgspec, which computes."""
 
 EFFECTS = {"__import__", "breakpoint", "eval", "exec", "input", "open", "print"}

@@ -155,7 +155,8 @@ def lftp(errand: Errand) -> Invocation:
 
 def ncftp(errand: Errand) -> Invocation:
     """One of ncftpget, ncftpput, ncftpls; its log of commands is a file."""
-    trace = errand.local.with_name(errand.local.name + ".trace")
+    own = PurePath(errand.remote).name if errand.what is What.UP else errand.local.name
+    trace = errand.local.with_name(f"{own}.trace")
     mode = "-E" if errand.mode.active else "-F"
     seconds = str(max(1, round(errand.patience)))
     common = (mode, "-t", seconds, "-d", str(trace))
@@ -167,7 +168,7 @@ def ncftp(errand: Errand) -> Invocation:
             path = PurePath(errand.remote)
             argv = ("ncftpput", *common, "-r", "1", "-V", "-c", errand.server, str(path))
         case What.LIST:
-            argv = ("ncftpls", *common, "-r", "1", "-1", f"{url.rstrip('/')}/")
+            argv = ("ncftpls", *common, "-r", "1", "-l", f"{url.rstrip('/')}/")
     return Invocation(argv, trace=trace)
 
 

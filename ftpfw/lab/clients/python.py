@@ -24,6 +24,10 @@ class ModeFTP(ftplib.FTP_TLS):
         self.trace = ""
         self.set_pasv(not mode.active)
 
+    def login(self, user: str = "", passwd: str = "", acct: str = "", secure: bool = False) -> str:
+        """As ftplib, but in clear text unless told otherwise."""
+        return super().login(user, passwd, acct, secure)
+
     def putline(self, line: str) -> None:
         """As ftplib, and noted."""
         self.trace += f"> {line}\n"

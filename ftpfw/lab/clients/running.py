@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,10 @@ from ftpfw.lab.clients.commands import (
     modes_sent,
 )
 from ftpfw.lab.hosts import LabHost
+
+NAMELESS = 'mount --bind /dev/null /etc/resolv.conf 2>/dev/null; exec "$0" "$@"'
+"""``ip netns exec`` gives a mount namespace. No name server answers in a lab: ncftp, which asks
+for the server's name, would wait for one."""
 
 TO_STDOUT = {"ncftpget", "ncftpls"}
 FROM_STDIN = {"ncftpput"}
@@ -55,14 +60,19 @@ def _run(host: LabHost, invocation: Invocation, errand: Errand) -> tuple[str, in
     stdin = invocation.stdin.encode()
     if argv[0] in FROM_STDIN:
         stdin = local.read_bytes()
-    command = ["ip", "netns", "exec", host.namespace, *argv]
-    with subprocess.Popen(
-        command,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        process_group=0,
-    ) as process:
+    command = ["ip", "netns", "exec", host.namespace, "sh", "-c", NAMELESS, *argv]
+    # wget keeps a listing in a file of the current directory that bears always the same name.
+    with (
+        tempfile.TemporaryDirectory(dir=local.parent) as own,
+        subprocess.Popen(
+            command,
+            cwd=own,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0,
+        ) as process,
+    ):
         try:
             printed, complaints = process.communicate(stdin, timeout=3 * errand.patience)
             ending = b""

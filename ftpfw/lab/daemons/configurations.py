@@ -74,6 +74,8 @@ def vsftpd(place: Place, options: Mapping[str, str]) -> Start:
         "max_clients": "0",
         "max_per_ip": "0",
     }
+    if place.address == "::":  # every address of both families, which vsftpd binds unnamed only
+        del settings[address]
     if place.passive:
         settings |= {
             "pasv_min_port": str(place.passive[0]),

@@ -29,7 +29,7 @@ RUN = '[ -z "$PASSWD" ] || mount --bind "$PASSWD" /etc/passwd; "$0" "$@" 0>&1; e
 
 vsftpd complains on descriptor 0. The exit keeps the shell alive.
 """
-READY_WITHIN = 15.0
+READY_WITHIN = 60.0
 RETRY_AFTER = 0.01
 UNPACKED = Path(sys.prefix) / "daemons"
 """Where tools/setup unpacks the daemons that cannot be installed beside vsftpd."""

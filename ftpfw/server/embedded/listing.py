@@ -5,6 +5,7 @@ A listing tells no more than a client can use: no inode, and no owner where thes
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from time import gmtime, strftime, struct_time
 
@@ -16,6 +17,19 @@ RECENT = 180 * 24 * 3600
 _MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 _LETTERS = "rwxrwxrwx"
 FACTS = ("type", "size", "modify", "perm")
+
+
+LISTS = {"LIST", "NLST"}
+_OPTIONS = re.compile(r"(?:-[A-Za-z1]+(?: +|$))+")
+
+
+def without_options(argument: str) -> str:
+    """The path in an argument of LIST or NLST, without the options of ls(1) before it.
+
+    RFC 959 has none, but clients send them (ncftp ``NLST -1``), and every daemon passes over them.
+    """
+    found = _OPTIONS.match(argument)
+    return argument[found.end() :] if found else argument
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ from ftpfw.server.embedded.judge import (
     may_resume,
     verb_refused,
 )
-from ftpfw.server.embedded.listing import FACTS
+from ftpfw.server.embedded.listing import FACTS, LISTS, without_options
 from ftpfw.server.embedded.paths import is_clean, split
 from ftpfw.server.embedded.site import read_message
 from ftpfw.server.embedded.upload import Plan, Refused, Upload
@@ -271,7 +271,7 @@ class Session(FTPHandler):
         if not is_clean(line):
             self.respond("501 Control characters are not understood.")
             return
-        super().pre_process_command(line, cmd, arg)
+        super().pre_process_command(line, cmd, without_options(arg) if cmd in LISTS else arg)
 
     def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:
         """Obey a command, if it is to be."""

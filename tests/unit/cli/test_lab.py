@@ -10,8 +10,8 @@ import pytest
 
 from ftpfw.cli import main
 from ftpfw.cli.output import WIDE
+from ftpfw.lab.exercise import Column, Exercise, Step
 from ftpfw.lab.results import Cell, Report, RowResult, Verdict
-from ftpfw.lab.scenario import Column, Row, Scenario
 
 
 def run(*arguments: str) -> int:
@@ -21,35 +21,36 @@ def run(*arguments: str) -> int:
     return int(end.value.code or 0)
 
 
-def report(scenario: Scenario, seen: Verdict) -> Report:
+def report(exercise: Exercise, seen: Verdict) -> Report:
     """Every cell seen the same."""
     rows = tuple(
-        RowResult(row.name, row.mode, row.client, {c: Cell(seen, seen) for c in row.expected})
-        for row in scenario.rows
+        RowResult(step.title, step.mode, step.client, {c: Cell(seen, seen) for c in step.expected})
+        for step in exercise.steps
     )
-    return Report(scenario.name, "6.18", "borrowed", "2026-01-01T00:00:00+00:00", 1.0, rows)
+    return Report(exercise.name, "6.18", "borrowed", "2026-01-01T00:00:00+00:00", 1.0, rows)
 
 
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The scenarios that were run, for anybody and without programs."""
+    """The exercises that were run, for anybody and without programs."""
     made: list[str] = []
 
-    def made_up(scenario: Scenario, observe: Callable[[Row, Column, Cell], None]) -> Report:
+    def made_up(exercise: Exercise, observe: Callable[[Step, Column, Cell], None]) -> Report:
         del observe
-        made.append(scenario.name)
-        return report(scenario, Verdict.PASS)
+        made.append(exercise.name)
+        return report(exercise, Verdict.PASS)
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr("ftpfw.cli.lab.require_programs", lambda: None)
-    monkeypatch.setattr("ftpfw.lab.nat_gateway.run", made_up)
+    monkeypatch.setattr("ftpfw.lab.running.run", made_up)
     return made
 
 
 def test_an_unknown_scenario_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("run", "nat-gateway", "dmz") == 2
+    assert run("run", "nat-gateway", "dmz") == 1
     said = capsys.readouterr().err
-    assert "'dmz' is not 'nat-gateway'" in said
+    assert "no exercise dmz" in said
+    assert "nat-gateway" in said
 
 
 @pytest.mark.parametrize("command", ["run", "bench"])
@@ -63,8 +64,14 @@ def test_only_root(
 
 def test_no_scenario_is_all(runs: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("run", "--json") == 0
-    assert runs == ["nat-gateway"]
-    assert json.loads(capsys.readouterr().out)["scenario"] == "nat-gateway"
+    assert len(runs) > 10
+    reports = json.loads(capsys.readouterr().out)["reports"]
+    assert [report["scenario"] for report in reports] == runs
+
+
+def test_a_filter_without_the_matrix_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("run", "nat-gateway", "--only", "helper=none") == 2
+    assert "about the matrix" in capsys.readouterr().err
 
 
 def test_several_scenarios_are_several_reports(
@@ -81,4 +88,4 @@ def test_what_is_piped_is_not_folded(runs: list[str], capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert runs == []
     assert 80 < max(map(len, lines)) <= WIDE
-    assert [line.split()[0] for line in lines] == ["scenarios", "scenario", "nat-gateway"]
+    assert [line.split()[0] for line in lines][:3] == ["exercises", "exercise", "two-modes"]

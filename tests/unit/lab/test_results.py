@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ftpfw.lab.results import Cell, Report, RowResult, Verdict, last_lines, modes_sent
+from ftpfw.lab.results import Cell, Report, RowResult, Verdict, last_lines
 
 PASS, FAIL, BROKEN, NA = Verdict.PASS, Verdict.FAIL, Verdict.BROKEN, Verdict.NOT_APPLICABLE
 
@@ -45,11 +45,14 @@ def test_json_shape() -> None:
         "started": "2026-01-01T00:00:00+00:00",
         "seconds": 1.0,
         "versions": {},
+        "columns": {},
         "rows": [
             {
                 "name": "PORT curl",
                 "mode": "PORT",
                 "client": "curl",
+                "teaches": "",
+                "section": "",
                 "cells": {
                     "none": {
                         "expected": "fail",
@@ -63,20 +66,6 @@ def test_json_shape() -> None:
         ],
         "as_expected": True,
     }
-
-
-TRACES = [
-    pytest.param("> USER anonymous\n> EPRT |1|10.0.0.1|5|\n", {"EPRT"}, id="curl"),
-    pytest.param("---> PASV\n<--- 227 Entering\n", {"PASV"}, id="lftp"),
-    pytest.param("> EPRT |1|\n< 500 no\n> PORT 1,2\n", {"EPRT", "PORT"}, id="changed its mind"),
-    pytest.param("< 200 PORT command successful\n", set(), id="a reply is no command"),
-    pytest.param("> PASVX\n", set(), id="another verb"),
-]
-
-
-@pytest.mark.parametrize(("trace", "modes"), TRACES)
-def test_modes_sent(trace: str, modes: set[str]) -> None:
-    assert modes_sent(trace) == modes
 
 
 def test_last_lines_drops_blank_ones() -> None:

@@ -4,8 +4,8 @@ from ipaddress import ip_interface
 
 import pytest
 
+from ftpfw.lab.library import find
 from ftpfw.lab.topology import (
-    NAT_GATEWAY,
     End,
     Host,
     Interface,
@@ -13,6 +13,8 @@ from ftpfw.lab.topology import (
     namespace_name,
     namespace_owner,
 )
+
+NAT_GATEWAY = find("nat-gateway").topology
 
 
 def host(name: str, *addresses: str) -> Host:
@@ -22,7 +24,7 @@ def host(name: str, *addresses: str) -> Host:
 def test_server_is_not_told_of_the_clients_network() -> None:
     server = NAT_GATEWAY.host("server")
     client = NAT_GATEWAY.host("client").interface("eth0").addresses[0]
-    assert server.default_route is None
+    assert server.default_routes == ()
     assert not any(client.ip in address.network for address in server.interface("eth0").addresses)
 
 

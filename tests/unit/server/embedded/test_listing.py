@@ -4,7 +4,7 @@ from time import gmtime
 
 import pytest
 
-from ftpfw.server.embedded.listing import Entry, format_facts, format_ls
+from ftpfw.server.embedded.listing import Entry, format_facts, format_ls, without_options
 
 NOW = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 FILE = Entry("a b", False, 0o640, 1, "ftp", "ftp", 1234, NOW - 60)
@@ -33,3 +33,19 @@ FACTS = [
 @pytest.mark.parametrize(("entry", "wanted", "facts"), FACTS)
 def test_facts(entry: Entry, wanted: tuple[str, ...], facts: str) -> None:
     assert format_facts(entry, wanted, "r") == facts
+
+
+OPTIONS = [
+    pytest.param("", "", id="nothing"),
+    pytest.param("-1", "", id="one name a line"),
+    pytest.param("-la pub", "pub", id="before a path"),
+    pytest.param("-l -a  pub/a b", "pub/a b", id="several"),
+    pytest.param("pub -l", "pub -l", id="not behind a path"),
+    pytest.param("-", "-", id="a file of that name"),
+    pytest.param("--help", "--help", id="no such option"),
+]
+
+
+@pytest.mark.parametrize(("argument", "path"), OPTIONS)
+def test_options_of_ls_are_passed_over(argument: str, path: str) -> None:
+    assert without_options(argument) == path
