@@ -29,7 +29,7 @@ from ftpfw.lab.exercise import Column, Exercise, Step, Transfer
 from ftpfw.lab.hosts import work_directory
 from ftpfw.lab.programs import versions
 from ftpfw.lab.results import Cell, Report, RowResult
-from ftpfw.lab.stage import UPLOAD, Stage, contents
+from ftpfw.lab.stage import FILE_SIZE, UPLOAD, Stage, contents
 from ftpfw.lab.steps import Steps
 
 
@@ -98,7 +98,7 @@ def checked(exercise: Exercise, column: Column, host: str) -> Iterator[tuple[int
     with ExitStack() as stack:
         directory = stack.enter_context(work_directory("check"))
         here = {host: stack.enter_context(this_machine(host))}
-        stage = Stage(exercise, column, directory, here, contents())
+        stage = Stage(exercise, column, directory, here, contents(FILE_SIZE))
         (directory / UPLOAD).write_bytes(stage.files[UPLOAD])
         doing = stack.enter_context(closing(AcrossTheNetwork(stage)))
         # By the time: what an earlier check brought is still there, and nobody may overwrite it.

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from here import column_of, exercise_of, this_machine
 
-from ftpfw.lab.stage import Stage, contents, serve
+from ftpfw.lab.stage import FILE_SIZE, Stage, contents, serve
 
 
 def main(name: str, column: str, host: str, directory: Path) -> None:
@@ -23,7 +23,7 @@ def main(name: str, column: str, host: str, directory: Path) -> None:
     exercise = exercise_of(name)
     with ExitStack() as stack:
         here = {host: stack.enter_context(this_machine(host))}
-        stage = Stage(exercise, column_of(exercise, column), directory, here, contents())
+        stage = Stage(exercise, column_of(exercise, column), directory, here, contents(FILE_SIZE))
         for index, service in enumerate(exercise.services):
             if service.host == host:
                 serve(stack, stage, service, directory / f"{host}-{index}")
