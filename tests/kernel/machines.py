@@ -80,8 +80,10 @@ class Machine:
     def state(self) -> str:
         """Addresses, routes, rules and what else the scripts make, as text."""
         commands = (
-            "ip -o link | sed 's/state.*link/link/'; ip -o address | sed 's/valid.*//'; ip route;"
-            "ip -6 route; cat /proc/sys/net/ipv4/ip_forward /etc/hosts /etc/hostname;"
+            # What comes with the carrier, which the kernel reports when it has time, is left out.
+            "ip -o link | sed -e 's/<.*>//' -e 's/state.*link/link/';"
+            "ip -o address | grep -v fe80 | sed 's/valid.*//'; ip route | sed 's/ linkdown//';"
+            "ip -6 route | grep -v -e fe80 -e ff00; cat /proc/sys/net/ipv4/ip_forward /etc/hosts /etc/hostname;"
             "iptables-save | grep -v -e '^#' -e '^:'; nft list ruleset | grep -v -e packets;"
             "cat /run/ftpfw-machine/policy.toml; find /etc /usr/local -newer /etc/hostname"
         )
