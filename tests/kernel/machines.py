@@ -83,7 +83,8 @@ class Machine:
             # What comes with the carrier, which the kernel reports when it has time, is left out.
             "ip -o link | sed -e 's/<.*>//' -e 's/state.*link/link/';"
             "ip -o address | grep -v fe80 | sed 's/valid.*//'; ip route | sed 's/ linkdown//';"
-            "ip -6 route | grep -v -e fe80 -e ff00; cat /proc/sys/net/ipv4/ip_forward /etc/hosts /etc/hostname;"
+            "ip -6 route | grep -v -e fe80 -e ff00;"
+            "cat /proc/sys/net/ipv4/ip_forward /etc/hosts /etc/hostname;"
             "iptables-save | grep -v -e '^#' -e '^:'; nft list ruleset | grep -v -e packets;"
             "cat /run/ftpfw-machine/policy.toml; find /etc /usr/local -newer /etc/hostname"
         )
