@@ -67,7 +67,11 @@ def list_exercises(as_json: bool) -> None:
 @click.option("--html", type=RESULT_FILE, help="Draw the run, as one page.")
 @click.option("--only", help="Of the matrix: KEY=VALUE[|VALUE]…, as in helper=ftpfw,mode=active.")
 @click.option("--all", "whole", is_flag=True, help="Of the matrix: every cell, for minutes.")
-@click.option("--evidence", type=RESULT_DIRECTORY, help="Where captures of surprises go.")
+@click.option(
+    "--evidence",
+    type=RESULT_DIRECTORY,
+    help="Where captures of surprises go; without it, ftpfw-evidence in the temporary directory.",
+)
 def run_exercises(
     names: tuple[str, ...],
     *,

@@ -1,7 +1,12 @@
-"""Labs in network namespaces: what FTP does across a gateway, shown and compared with a promise.
+"""Labs in network namespaces: what FTP does across a gateway, shown and held against a promise.
 
-Pure: ``topology`` (hosts and links), ``scenario`` (rows, columns, expectations), ``results``
-(expected and seen), ``measures`` (the bench's arithmetic). Shells: ``hosts`` (namespaces),
-``vsftpd``, ``clients`` and ``raw`` (who speaks FTP), ``gateway`` (ftpfw by its command line),
-``programs`` (what must be installed), and the two runs, ``nat_gateway`` and ``bench``.
+Pure: ``topology``, ``exercise`` and ``talk`` (what ``labs/NAME/exercise.toml`` has), ``matrix`` (its
+cells and what they should show), ``results`` and ``junit``, ``measures`` (the bench's arithmetic),
+``clients.commands`` and ``daemons.configurations`` (what programs are told), ``report`` (the page).
+
+Shells: ``library`` (where exercises are), ``hosts`` (namespaces), ``daemons.running``,
+``scripted`` and ``gateway`` (what runs on them), ``stage`` (all of it up), ``clients.running``,
+``clients.python``, ``talker`` and ``lean`` (who speaks FTP), ``steps``, ``running`` and
+``matrix_run`` (the runs), ``standing`` (what stays up), ``captures`` and ``evidence`` (what was
+heard), ``programs`` (what must be installed), and ``bench``.
 """
