@@ -1,6 +1,6 @@
 """Labs in network namespaces: what FTP does across a gateway, shown and held against a promise.
 
-Pure: ``topology``, ``exercise`` and ``talk`` (what ``labs/NAME/exercise.toml`` has), ``matrix`` (its
+Pure: ``topology``, ``exercise``, ``talk`` (what ``labs/NAME/exercise.toml`` has), ``matrix`` (its
 cells and what they should show), ``results`` and ``junit``, ``measures`` (the bench's arithmetic),
 ``clients.commands`` and ``daemons.configurations`` (what programs are told), ``report`` (the page).
 
