@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from datetime import UTC, datetime
 
-from here import column_of, exercise_of, this_machine
+from here import FILE_SIZE, column_of, exercise_of, this_machine
 
 from ftpfw.cli.lab_table import print_report
 from ftpfw.cli.output import console
@@ -29,7 +29,7 @@ from ftpfw.lab.exercise import Column, Exercise, Step, Transfer
 from ftpfw.lab.hosts import work_directory
 from ftpfw.lab.programs import versions
 from ftpfw.lab.results import Cell, Report, RowResult
-from ftpfw.lab.stage import FILE_SIZE, UPLOAD, Stage, contents
+from ftpfw.lab.stage import UPLOAD, Stage, contents
 from ftpfw.lab.steps import Steps
 
 

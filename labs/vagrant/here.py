@@ -24,6 +24,9 @@ LABS = Path(__file__).resolve().parents[1]
 BACKEND, ITS_MODULE = "cthelper", "nfnetlink_cthelper"
 """What `backend = "auto"` of a column means where the kernel has it, as distributions' have."""
 
+FILE_SIZE = 100_000
+"""Of what goes down and up: uploads stay, and a small machine's /run holds some dozen MB."""
+
 
 @contextmanager
 def this_machine(name: str) -> Iterator[LabHost]:

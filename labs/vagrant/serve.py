@@ -12,9 +12,9 @@ import sys
 from contextlib import ExitStack
 from pathlib import Path
 
-from here import column_of, exercise_of, this_machine
+from here import FILE_SIZE, column_of, exercise_of, this_machine
 
-from ftpfw.lab.stage import FILE_SIZE, Stage, contents, serve
+from ftpfw.lab.stage import Stage, contents, serve
 
 
 def main(name: str, column: str, host: str, directory: Path) -> None:
