@@ -6,6 +6,7 @@ a killed run leaves.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -50,6 +51,28 @@ def standing() -> list[Standing]:
     return [Standing(**json.loads(path.read_text())) for path in sorted(PLACE.glob("*.json"))]
 
 
+@contextmanager
+def _turn() -> Iterator[None]:
+    """Be the only one that takes up or down meanwhile: two at once would lose sight of one keeper.
+
+    The lock is on the directory, which the last one to go removes.
+    """
+    while True:
+        PLACE.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(PLACE, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with suppress(OSError):
+            if os.path.samestat(os.fstat(descriptor), PLACE.stat()):
+                break
+        os.close(descriptor)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            PLACE.rmdir()
+        os.close(descriptor)
+
+
 def _file(exercise: str) -> Path:
     return PLACE / f"{exercise}.json"
 
@@ -71,7 +94,6 @@ def kept(exercise: Exercise, column: Column) -> Iterator[Stage]:
             {host.name: host.namespace for host in hosts},
             {host.name: stage.environment(host.name) for host in hosts},
         )
-        PLACE.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=PLACE, delete=False) as fresh:
             json.dump(asdict(note), fresh)
         Path(fresh.name).replace(_file(exercise.name))
@@ -86,6 +108,11 @@ def up(exercise: Exercise, place: str, column: Column) -> Standing:
 
     Raises HostError where it stands already, or does not come about, in its own words.
     """
+    with _turn():
+        return _up(exercise, place, column)
+
+
+def _up(exercise: Exercise, place: str, column: Column) -> Standing:
     for one in standing():
         if one.exercise == exercise.name and one.alive:
             raise HostError(
@@ -128,6 +155,11 @@ def down(names: tuple[str, ...] = ()) -> list[Standing]:
 
     Raises HostError for a name that does not stand.
     """
+    with _turn():
+        return _down(names)
+
+
+def _down(names: tuple[str, ...]) -> list[Standing]:
     there = standing()
     for name in names:
         if name not in {one.exercise for one in there}:
@@ -139,8 +171,6 @@ def down(names: tuple[str, ...] = ()) -> list[Standing]:
             _end(one.pid)
         _file(one.exercise).unlink(missing_ok=True)
     sweep()
-    with suppress(OSError):
-        PLACE.rmdir()
     return gone
 
 

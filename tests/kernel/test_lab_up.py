@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,15 @@ def test_a_second_one_is_refused() -> None:
     assert lab("shell", "client", "true").returncode == 0, "the first is unhurt"
     lab("down")
     assert not left(standing)
+
+
+def test_of_two_at_once_one_is_refused() -> None:
+    with ThreadPoolExecutor() as pool:
+        both = list(pool.map(lambda _: lab("up", NAME), range(2)))
+    assert sorted(done.returncode for done in both) == [0, 1]
+    assert sum(f"-up-{NAME}-client" in name for name in netns.listnetns()) == 1
+    assert json.loads(lab("down", "--json").stdout) == {"down": [NAME]}
+    assert not [name for name in netns.listnetns() if f"-up-{NAME}-" in name]
 
 
 def test_an_unknown_host_names_the_known_ones() -> None:
