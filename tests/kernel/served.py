@@ -20,6 +20,7 @@ from types import TracebackType
 import pytest
 
 from ftpfw.helper.notify import listening
+from ftpfw.lab.hosts import is_alive
 
 HERE = "127.0.0.1"
 PATIENCE = 10.0
@@ -59,7 +60,7 @@ class Served:
         """The pids of its workers that live."""
         pid = self.process.pid
         pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(one) for one in pids if ") Z " not in Path(f"/proc/{one}/stat").read_text()]
+        return [int(one) for one in pids if is_alive(int(one))]
 
     def talk(self, source: str = HERE) -> Talk:
         return Talk(self.port, source)

@@ -157,7 +157,9 @@ def test_connection_is_found_by_either_tuple(gateway: Gateway) -> None:
     master = gateway.control_connection()
     found = gateway.ct.get(master)
     assert found is not None
-    assert found == gateway.ct.get(found.reply)
+    again = gateway.ct.get(found.reply)
+    assert again is not None
+    assert replace(again, timeout=found.timeout) == found, "but for a second that has gone by"
     assert found.original == master
     assert (found.reply.src, found.reply.dst) == (gateway.server, gateway.outside)
     assert Status.SRC_NAT | Status.CONFIRMED | Status.SEEN_REPLY in found.status
