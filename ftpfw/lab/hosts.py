@@ -13,7 +13,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import threading
@@ -36,8 +35,13 @@ T = TypeVar("T")
 NAMESPACES = Path("/run/netns")
 CLONE_NEWNET = 0x40000000
 CARRIER_WITHIN, RETRY_AFTER = 10.0, 0.01
-NO_DAD = 0x02
-"""IFA_F_NODAD: an address that is there at once; nobody else in a lab could have it."""
+ACCEPT_DAD = "/proc/sys/net/ipv6/conf/{}/accept_dad"
+"""Duplicate address detection (RFC 4862 section 5.4): nobody else in a lab has the same address,
+and a router asks for no neighbour until its link-local address is through with it
+(ndisc_send_ns, net/ipv6/ndisc.c), so that the first packets across it would be lost."""
+IF_INET6 = Path("/proc/thread-self/net/if_inet6")
+LINK_LOCAL, TENTATIVE = "20", 0x40
+"""A scope and a flag in if_inet6 (proc(5))."""
 FORWARDING = (
     Path("/proc/sys/net/ipv4/ip_forward"),
     Path("/proc/sys/net/ipv6/conf/all/forwarding"),
@@ -138,16 +142,12 @@ def _configure(host: Host) -> None:
                 switch.write_text("1")
     with IPRoute() as route:
         for interface in host.interfaces:
+            with suppress(FileNotFoundError):
+                Path(ACCEPT_DAD.format(interface.name)).write_text("0")
             (index,) = route.link_lookup(ifname=interface.name)
             for address in interface.addresses:
                 prefix = address.network.prefixlen
-                route.addr(
-                    "add",
-                    index=index,
-                    address=str(address.ip),
-                    prefixlen=prefix,
-                    flags=NO_DAD if address.version == 6 else 0,
-                )
+                route.addr("add", index=index, address=str(address.ip), prefixlen=prefix)
             route.link("set", index=index, state="up")
         route.link("set", index=route.link_lookup(ifname="lo")[0], state="up")
         for gateway in host.default_routes:
@@ -156,31 +156,27 @@ def _configure(host: Host) -> None:
 
 
 def _await_addresses(host: Host) -> None:
-    """Wait until IPv6 addresses can be used: the kernel takes them up with the link's carrier.
+    """Wait until IPv6 can be used: the kernel takes addresses up with the link's carrier.
 
     Carrier is reported late where many links come up (linkwatch, net/core/link_watch.c).
     """
-    addresses = [
-        str(address.ip)
+    waiting = {
+        interface.name
         for interface in host.interfaces
-        for address in interface.addresses
-        if address.version == 6
-    ]
+        if any(address.version == 6 for address in interface.addresses)
+    }
     for _ in range(int(CARRIER_WITHIN / RETRY_AFTER)):
-        if all(map(_usable, addresses)):
+        if waiting <= _speaks_ipv6(IF_INET6.read_text(encoding="ascii") if waiting else ""):
             return
         time.sleep(RETRY_AFTER)
-    raise HostError(f"{host.name}: no use of {', '.join(addresses)} in {CARRIER_WITHIN:.0f} s")
+    raise HostError(f"{host.name}: no IPv6 on {', '.join(waiting)} in {CARRIER_WITHIN:.0f} s")
 
 
-def _usable(address: str) -> bool:
-    """Whether there is a route to an address of this host; nothing is sent."""
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((address, 9))
-        except OSError:
-            return False
-    return True
+def _speaks_ipv6(table: str) -> set[str]:
+    """The interfaces of if_inet6 that have a link-local address, and no address to wait for."""
+    rows = [line.split() for line in table.splitlines()]
+    waiting = {name for *_, flags, name in rows if int(flags, 16) & TENTATIVE}
+    return {name for _, _, _, scope, _, name in rows if scope == LINK_LOCAL} - waiting
 
 
 def remove_namespace(name: str) -> None:
