@@ -12,7 +12,7 @@ TESTED  := $(VENV)/.with-tests-$(VERSION)
 # What root leaves behind must not stand in the way of a later run without root.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo env PYTHONDONTWRITEBYTECODE=1)
 
-.PHONY: help lab labs matrix vagrant-lab bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof format setup setup-tests clean
+.PHONY: help lab labs matrix vagrant-lab bench bench-rules bench-serve test check unit kernel vm-test vm-test-short fuzz proof server-proof format setup setup-tests clean
 
 help: ## What can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,10 +64,16 @@ $(VM)/initrd: tools/vm/setup tools/vm/init
 fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
 
+SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_firewall.py
+
 proof: setup-tests ## The tests with generated traffic, long, with a new seed
 	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=8000 \
 	  $(BIN)/pytest -p no:cacheprovider -rP tests/kernel/test_against_kernel.py \
 	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py
+
+server-proof: setup-tests ## Generated configurations, findings and conversions, all on the real daemons
+	$(SUDO) FTPFW_SERVER_PROOF=1 $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) \
+	  --dist loadgroup $(SERVER_PROOF)
 
 check: setup ## Lint, formatting and types
 	$(BIN)/ruff check .

@@ -248,21 +248,7 @@ CHECKS = (
         {
             "active.foreign": Audience.NOBODY,
             "passive.foreign": Audience.NOBODY,
-            "active.privileged": False,
         },
-    ),
-    Check(
-        "bounce-privileged",
-        Severity.ERROR,
-        "PORT may name a port below 1024",
-        "a bounce reaches mail and other services that trust this host (RFC 2577)",
-        lambda all_: (
-            all_.active.enabled
-            and all_.active.privileged
-            and all_.active.foreign is not Audience.NOBODY
-        ),
-        ("active.privileged",),
-        {"active.privileged": False, "active.foreign": Audience.NOBODY},
     ),
     Check(
         "passive-theft",

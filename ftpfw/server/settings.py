@@ -157,7 +157,6 @@ class Active(Section):
     enabled: Annotated[bool, "PORT and EPRT are obeyed"] = True
     source_port: Annotated[int | None, "port it connects from; none: any free one"] = None
     foreign: Annotated[Audience, "whose PORT may name another address (bounce)"] = Audience.NOBODY
-    privileged: Annotated[bool, "PORT may name a port below 1024"] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -479,7 +478,6 @@ _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
     ("limits.user_upload_rate", lambda all_: not all_.users.rights.upload),
     ("passive.", lambda all_: not all_.passive.enabled),
     ("active.", lambda all_: not all_.active.enabled),
-    ("active.privileged", lambda all_: all_.active.foreign is Audience.NOBODY),
     *(
         (f"tls.{name}", _no_tls)
         for name in ("certificate", "key", "ciphers", "session_reuse", "client_certificate")

@@ -50,11 +50,6 @@ ROWS = (
     ),
     Row("active.foreign", _foreign("active.foreign"), "PORT to other addresses stays refused"),
     Row(
-        "active.privileged",
-        lambda all_: all_.active.privileged,
-        "PORT to ports below 1024 stays refused",
-    ),
-    Row(
         "active.source_port",
         lambda all_: all_.active.source_port is not None,
         "active data leaves from any port: a privileged one takes root",

@@ -49,7 +49,7 @@ def outcome(limit: Context) -> Outcome:
     if "AllowAll" in names:
         return Outcome.ALL
     allowed, denied = _addresses(limit, "Allow"), _addresses(limit, "Deny")
-    order = limit.last("Order")
+    order = limit.first("Order")
     first = "".join(order.arguments).lower() if order else "allow,deny"
     if first == "deny,allow":
         return _by_lists(denied, allowed, Outcome.NONE)

@@ -87,7 +87,7 @@ def _say(context: Context) -> dict[Path, Origin]:
     """The paths that a context's own lines and limits have a say in."""
     found = {
         path: line.place.origin(line.name)
-        for line in context.directives
+        for line in reversed(context.directives)  # of several the first counts
         if line.known
         for path in TABLE[line.name].paths
     }

@@ -234,8 +234,7 @@ def _tls(settings: Settings) -> Lines:
     options += ["UseImplicitSSL"] * tls.implicit
     if options:
         yield from _line("TLSOptions", *options)
-    if tls.obsolete:
-        yield from _line("TLSProtocol", *tls.obsolete, "TLSv1.2", "TLSv1.3")
+    yield from _line("TLSProtocol", *tls.obsolete, "TLSv1.2", "TLSv1.3")
 
 
 _ORDER = list(TlsLevel)

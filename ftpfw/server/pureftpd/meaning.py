@@ -38,7 +38,6 @@ ALWAYS: Mapping[Path, Any] = {
     "messages.directory_file": ".message",
     "active.enabled": True,
     "active.source_port": 20,
-    "active.privileged": False,
     "anonymous.names": ("anonymous", "ftp"),
     "anonymous.user": "ftp",
     "anonymous.root": None,

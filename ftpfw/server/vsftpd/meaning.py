@@ -152,7 +152,6 @@ def _data(values: Values) -> dict[Path, Any]:
         "passive.announced": _announced(values),
         "active.source_port": values["ftp_data_port"] if values["connect_from_port_20"] else None,
         "active.foreign": everybody,
-        "active.privileged": values["port_promiscuous"],
     }
 
 
@@ -177,8 +176,7 @@ def _say_data(settings: Settings) -> dict[str, Any]:
         "pasv_address": str(settings.passive.announced or ""),
         "connect_from_port_20": settings.active.source_port is not None,
         "dirmessage_enable": settings.messages.directory_file is not None,
-        "port_promiscuous": settings.active.foreign is Audience.EVERYBODY
-        and settings.active.privileged,
+        "port_promiscuous": settings.active.foreign is Audience.EVERYBODY,
     }
     if settings.active.source_port is not None:
         said["ftp_data_port"] = settings.active.source_port

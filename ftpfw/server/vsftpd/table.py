@@ -1,7 +1,8 @@
 """Every option of vsftpd.conf, with its default as the running vsftpd 3.0.3 of Debian has it.
 
 The manual page differs from the program on several defaults; ``documented`` is what it says.
-Numbers are decimal, or octal with a leading zero. 0 is "no limit" where a limit is meant.
+Numbers are decimal, or octal with a leading zero. 0 is "no limit" where a limit is
+meant, but for max_login_fails.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from ftpfw.server.settings import Audience, Path, paths
 YES_NO = "YES or NO"
 NUMBER = "a number"
 TEXT = "text"
+
+NO_END = 2**31 - 1
+"""As good as no limit, where the option has no word for none."""
 
 _WRITE = ("upload", "overwrite", "append", "resume", "delete", "rename")
 _DIRECTORIES = ("make_directory", "remove_directory")
@@ -153,8 +157,8 @@ ROWS = (
         "port_promiscuous",
         YES_NO,
         "NO",
-        ("active.foreign", "active.privileged"),
-        what="PORT may name any address and any port",
+        ("active.foreign",),
+        what="PORT may name any address",
     ),
     # anonymous sessions
     _row("anonymous_enable", YES_NO, "YES", link("anonymous.enabled"), documented="NO"),
@@ -370,7 +374,13 @@ ROWS = (
     _row("data_connection_timeout", NUMBER, "300", none_is(0, "timeouts.stalled")),
     _row("accept_timeout", NUMBER, "60", none_is(0, "timeouts.accept")),
     _row("connect_timeout", NUMBER, "60", none_is(0, "timeouts.connect")),
-    _row("max_login_fails", NUMBER, "3", none_is(0, "login.failures")),
+    _row(
+        "max_login_fails",
+        NUMBER,
+        "3",
+        link("login.failures", lambda raw: max(raw, 1), lambda value: value or NO_END),
+        what="failed logins until the session ends; 0 is as 1 (measured)",
+    ),
     _row("delay_failed_login", NUMBER, "1", link("login.failure_delay")),
     _row("delay_successful_login", NUMBER, "0", link("login.success_delay")),
     # TLS

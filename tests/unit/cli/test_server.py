@@ -121,7 +121,7 @@ def test_included_files(tmp_path: Path) -> None:
     (directory / "a.conf").write_text("Port 2\n")
     main.write_text(f"Include {directory}/\nInclude {tmp_path}/nothing.conf\n")
     result = run("show", main, "--json")
-    assert json.loads(result.stdout)["settings"]["listen.port"]["value"] == 3
+    assert json.loads(result.stdout)["settings"]["listen.port"]["value"] == 2
     assert f"note: {main}:2: there is no {tmp_path}/nothing.conf" in result.stderr
 
 

@@ -56,7 +56,6 @@ ROWS = [
     ("upload-without-log", V, UPLOAD, None, UPLOAD + "xferlog_enable=YES"),
     ("any-name", A, "-B\n-e", 2, ""),
     ("bounce", V, "port_promiscuous=YES", 1, "port_promiscuous=NO"),
-    ("bounce-privileged", V, "port_promiscuous=YES", 1, ""),
     ("passive-theft", P, "", None, "AllowForeignAddress off"),
     ("passive-unpinned", V, "", None, "pasv_min_port=61000\npasv_max_port=61099"),
     ("ftps-unpinned", V, TLS, 3, LOCAL),
@@ -65,7 +64,7 @@ ROWS = [
     ("clients-without-limit", V, STANDALONE + "max_clients=0", 2, STANDALONE),
     ("clients-per-address-without-limit", V, STANDALONE + "max_per_ip=0", 2, STANDALONE),
     ("idle-without-limit", V, "idle_session_timeout=0", 1, ""),
-    ("failures-without-limit", V, LOCAL + "max_login_fails=0", 3, LOCAL),
+    ("failures-without-limit", P, "MaxLoginAttempts none", 1, ""),
     ("root-login", P, "RootLogin on", 1, ""),
     ("users-not-jailed", V, LOCAL, None, LOCAL + "chroot_local_user=YES"),
     (

@@ -88,7 +88,7 @@ MEANT = [
     ("a line continued", "Port 21\\\n21", "listen.port", 2121),
     ("quote in quotes", r'ServerIdent on "a \"b\" c#"', "messages.banner", 'a "b" c#'),
     ("CRLF", "Port 2121\r\n", "listen.port", 2121),
-    ("last wins", "Port 1\nPort 2", "listen.port", 2),
+    ("first wins", "Port 1\nPort 2", "listen.port", 1),
     ("module that is there", "<IfModule mod_core.c>\nPort 3\n</IfModule>", "listen.port", 3),
     ("module that is not", "<IfModule mod_tls.c>\nPort 3\n</IfModule>", "listen.port", 21),
     ("not", "<IfModule !mod_tls.c>\nPort 3\n</IfModule>", "listen.port", 3),
@@ -363,11 +363,11 @@ def test_include() -> None:
         assert (name, place.line) == ("/etc/proftpd/conf.d/*.conf", 2)
         return [("a.conf", "Port 3\nTimeoutIdle 5"), ("b.conf", "\nPort 4")]
 
-    text = "Port 2\nInclude /etc/proftpd/conf.d/*.conf\nTimeoutIdle 7"
+    text = "TimeoutLogin 9\nInclude /etc/proftpd/conf.d/*.conf\nPort 2\nTimeoutIdle 7"
     there = read(text, "proftpd.conf", include).settings
-    assert there.listen.port == 4
-    assert str(there.origin("listen.port")) == "b.conf:2"
-    assert there.timeouts.idle == 7
+    assert there.listen.port == 3
+    assert str(there.origin("listen.port")) == "a.conf:1"
+    assert there.timeouts.idle == 5
 
 
 # What ProFTPD does not start with

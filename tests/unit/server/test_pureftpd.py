@@ -419,16 +419,6 @@ def test_the_directory_is_written_as_commands() -> None:
 
 WAITING = ("idle", "stalled", "accept", "connect")
 UNEXPRESSED = [
-    (
-        "bounce to low ports",
-        {
-            "active.privileged": True,
-            "active.foreign": Audience.EVERYBODY,
-            "passive.foreign": Audience.EVERYBODY,
-        },
-        "active.privileged",
-        False,
-    ),
     ("few ports", {"passive.ports": range(5000, 5010)}, "limits.clients", 5),
     ("root", {"anonymous.root": "/srv/ftp"}, "anonymous.root", None),
     (
