@@ -45,7 +45,7 @@ unit: setup ## The tests that need neither root nor the kernel
 
 # Most of a kernel test is waiting, and each has namespaces of its own.
 kernel: setup-tests ## The tests as root, in network namespaces
-	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) --dist loadgroup tests/kernel tests/browser
+	$(SUDO) $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),3) --dist loadgroup tests/kernel tests/browser
 
 # On a kernel that the host need not have, where everything takes many times as long.
 VM    := .vm

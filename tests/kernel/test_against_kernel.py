@@ -42,7 +42,7 @@ from .recordings import recorded
 
 CAPTURES = Path(__file__).parents[3] / "shared" / "pcaps"
 
-CONVERSATIONS = int(os.environ.get("FTPFW_CONVERSATIONS", "750"))
+CONVERSATIONS = int(os.environ.get("FTPFW_CONVERSATIONS", "300"))
 SEED = int(os.environ.get("FTPFW_SEED", "21"))
 
 AT_ONCE = 200
