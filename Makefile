@@ -67,9 +67,10 @@ fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_firewall.py
 
 proof: setup-tests ## The tests with generated traffic, long, with a new seed
-	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=8000 \
+	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=8000 FTPFW_CUTS=40 \
 	  $(BIN)/pytest -p no:cacheprovider -rP tests/kernel/test_against_kernel.py \
-	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py
+	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py \
+	  tests/kernel/test_cut_short.py
 
 server-proof: setup-tests ## Generated configurations, findings and conversions, all on the real daemons
 	$(SUDO) FTPFW_SERVER_PROOF=1 $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) \

@@ -16,6 +16,7 @@ from ftpfw.helper.backends import INSPECTED, resolve_backend
 from ftpfw.helper.daemon import serve
 from ftpfw.helper.landlock import confine_writing
 from ftpfw.helper.logfile import SharedLog
+from ftpfw.helper.notify import require_listener
 from ftpfw.helper.privileges import drop_privileges
 from ftpfw.helper.state import State
 from ftpfw.ruleset.policy import Backend, Policy
@@ -66,6 +67,7 @@ def helper(policy: Path, backend: str | None, log_file: Path | None, verbose: bo
             f'backend = "{taken}" has no inspector to run',
             mend="ftpfw rules apply is all that this policy needs",
         )
+    require_listener()
     state = State.here()
     state.create()
     drop_privileges()

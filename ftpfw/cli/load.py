@@ -61,7 +61,9 @@ def load(policy: Path) -> None:
     require_root("load a gateway")
     require_interfaces(wanted)
     state = State.here()
-    with interrupts_unwind(), state.changing():
+    with interrupts_unwind(), ExitStack() as stack:
+        with interrupts_deferred():
+            stack.enter_context(state.changing())
         loaded = state.loaded()
         if loaded is None:
             _load(policy, wanted, state)
@@ -87,7 +89,8 @@ def _load(policy: Path, wanted: Policy, state: State) -> None:
         with interrupts_deferred():
             undo.callback(apply(rulesets, firewall))
             state.set_loaded(_record(policy, wanted, backend, firewall))
-            undo.pop_all()
+        # A signal that was held back arrives here, and has all of it undone.
+        undo.pop_all()
     _report(wanted, backend, firewall, state)
 
 

@@ -36,9 +36,10 @@ def unload() -> None:
     """
     require_root("unload a gateway")
     state = State.here()
-    with state.changing(), interrupts_deferred():
+    with interrupts_deferred(), state.changing():
         loaded, pid, homes = state.loaded(), state.helper_pid(), firewalls_with_ours()
         if loaded is None and pid is None and not homes:
+            state.remove()  # of a load that was killed early there may be files
             raise HostError(f"nothing is loaded here (no state in {state.directory}, no rules)")
         _unload(state, loaded, homes)
         click.echo(f"unloaded: {_what(loaded, pid, homes)}")

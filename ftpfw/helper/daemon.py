@@ -20,7 +20,7 @@ from ftpfw.helper.crew import Member, crew
 from ftpfw.helper.eventloop import EventLoop, beside, on_stop_signals
 from ftpfw.helper.keeper import keeping
 from ftpfw.helper.metrics_server import exporting
-from ftpfw.helper.notify import READY, STOPPING, WATCHDOG, notify
+from ftpfw.helper.notify import READY, STOPPING, WATCHDOG, notify, require_listener
 from ftpfw.helper.reload import Reload, on_hangup
 from ftpfw.helper.report import Report
 from ftpfw.helper.state import State
@@ -127,6 +127,7 @@ def _answering(state: State, loop: EventLoop, report: Callable[[], Report]) -> I
     """Answer status requests, and say that all is ready."""
     with closing(ControlSocket(state.control_socket, report)) as control:
         loop.watch(control.fileno(), control.answer)
+        require_listener()
         notify(READY)
         yield
         notify(STOPPING)

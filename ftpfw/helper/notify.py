@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ftpfw.errors import HostError
+
 READY = b"READY=1"
 STOPPING = b"STOPPING=1"
 WATCHDOG = b"WATCHDOG=1"
@@ -25,13 +27,34 @@ def reloading() -> bytes:
 
 def notify(message: bytes) -> None:
     """Send a notification to $NOTIFY_SOCKET; a manager that is gone needs none."""
-    address = os.environ.get("NOTIFY_SOCKET")
+    address = _address()
+    if address:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
+            sender.sendto(message, address)
+
+
+def require_listener() -> None:
+    """Raise HostError where $NOTIFY_SOCKET is set and nobody listens there.
+
+    Whoever started this process and was to end it has gone: a killed ``ftpfw load``, say.
+    """
+    address = _address()
     if not address:
         return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender, suppress(OSError):
-        sender.sendto(message, address)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(address)
+        except OSError as error:
+            raise HostError(
+                f"nobody waits at $NOTIFY_SOCKET ({os.environ['NOTIFY_SOCKET']}): {error.strerror}",
+                mend="whoever started this has gone; without one, unset NOTIFY_SOCKET",
+            ) from error
+
+
+def _address() -> str | None:
+    """Of $NOTIFY_SOCKET; "@" stands for the zero byte of an abstract name."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    return "\0" + address[1:] if address and address.startswith("@") else address
 
 
 @contextmanager

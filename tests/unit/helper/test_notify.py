@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ftpfw.helper.notify import READY, listening, notify, reloading
+from ftpfw.errors import HostError
+from ftpfw.helper.notify import READY, listening, notify, reloading, require_listener
 
 PATIENCE = 5.0
 
@@ -46,3 +47,14 @@ def test_nobody_needs_to_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     notify(READY)
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone.sock"))
     notify(READY)
+
+
+def test_who_waits_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ready.sock"
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    require_listener()
+    monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+    with listening(path):
+        require_listener()
+    with pytest.raises(HostError, match=r"nobody waits at \$NOTIFY_SOCKET .*No such file"):
+        require_listener()
