@@ -143,7 +143,7 @@ class Talk:
         """What a command sends, and its last reply."""
         with self.data() as data:
             first = self.ask(command)
-            if not first.startswith("150"):
+            if not first.startswith("1"):
                 return b"", first
             with data.makefile("rb") as stream:
                 content = stream.read()
@@ -153,7 +153,7 @@ class Talk:
         """The last reply to storing something."""
         with self.data() as data:
             first = self.ask(command)
-            if not first.startswith("150"):
+            if not first.startswith("1"):
                 return first
             with suppress(ConnectionError):  # it may be refused on the way
                 data.sendall(content)
