@@ -7,7 +7,6 @@ import os
 import pwd
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,27 +214,6 @@ def test_pipelined_commands_wait_for_the_transfer(served: Served) -> None:
         assert received == 1 << 20
         assert talk.reply().startswith("226")
         assert talk.reply().startswith("257")
-
-
-def test_failed_logins_are_slow_however_they_are_sent(served: Served) -> None:
-    with served.talk() as talk:
-        began = time.monotonic()
-        talk.send(*["USER root", "PASS x"] * 3)
-        replies = [talk.reply() for _ in range(6)]
-        assert time.monotonic() - began >= 3
-    assert [reply[:3] for reply in replies] == ["331", "530", "331", "530", "331", "421"]
-
-
-def test_no_data_connection_from_elsewhere(served: Served) -> None:
-    """PASV theft: the thief is dropped without a word, the client is served."""
-    with served.login() as talk:
-        where = talk.passive()
-        with socket.create_connection(where, PATIENCE, source_address=("127.0.0.2", 0)) as thief:
-            assert thief.recv(1) == b""
-        with socket.create_connection(where, PATIENCE) as data:
-            assert talk.code("RETR pub/hello.txt") == "150"
-            assert data.recv(100) == b"hello\n"
-        assert talk.reply().startswith("226")
 
 
 @pytest.mark.parametrize(

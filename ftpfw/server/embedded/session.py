@@ -152,6 +152,8 @@ class Session(FTPHandler):
             self.site.seats.leave(seat)
             self.server.sessions.discard(self)
         self._waiting.clear()
+        if not self._closed:
+            self._drop_transfer()
         super().close()
 
     # what is said, and written down
@@ -238,7 +240,7 @@ class Session(FTPHandler):
     def _is_transferring(self) -> bool:
         queued = self._out_dtp_queue is not None or self._in_dtp_queue is not None
         data = self.data_channel
-        return queued or (data is not None and data._initialized)  # noqa: SLF001 -- pyftpdlib's
+        return queued or (data is not None and data.is_running())
 
     def _obey(self, line: bytes) -> None:
         self._in_buffer, self._in_buffer_len = [line], len(line)
@@ -459,17 +461,37 @@ class Session(FTPHandler):
     def fail_transfer(self, reply: str) -> None:
         """No data connection came about."""
         self._shutdown_connecting_dtp()
-        queues = (self._out_dtp_queue and self._out_dtp_queue[2], self._in_dtp_queue)
         waited = self._is_transferring()
-        self._out_dtp_queue = self._in_dtp_queue = None
-        for file in (queues[0], queues[1] and queues[1][0]):
-            if file is not None:
-                file.close()
+        self._drop_transfer()
         if waited:
             self.respond(reply)
         if self._quit_pending:
             self.close_when_done()
         self.go_on()
+
+    def _drop_transfer(self) -> None:
+        """A transfer that waits for its data connection does not come about."""
+        out, into = self._out_dtp_queue, self._in_dtp_queue
+        self._out_dtp_queue = self._in_dtp_queue = None
+        for file, verb in ((out and out[2], "RETR"), (into and into[0], "STOR")):
+            if file is not None:
+                file.close()
+                self.log_transfer(verb, file.name, verb == "STOR", False, 0.0, 0)
+
+    def ftp_ABOR(self, line: str) -> None:  # noqa: N802 -- the verb
+        """End the transfer that runs or waits, which is answered first (RFC 959 4.1.3)."""
+        del line
+        if not self._is_transferring():
+            self._forget_data()
+            self.respond("225 No transfer to abort.")
+            return
+        data = self.data_channel
+        if data is not None and data.is_running():
+            data.abort("426 Transfer aborted.")
+        else:
+            self._forget_data()
+            self.fail_transfer("426 Transfer aborted.")
+        self.respond("226 Abort successful.")
 
     def _has_data(self) -> bool:
         """Whether there is a data connection or a way to one; says so where there is none."""
