@@ -225,13 +225,18 @@ def test_pipelined_commands_wait_for_the_transfer(served: Served) -> None:
         "EPRT |1|127.0.0.1|22|",
         "PORT 1,2,3",
         "PORT 127,0,0,1,999,1",
-        "EPRT |2|::1|5000|",
     ],
 )
 def test_no_bounce(served: Served, command: str) -> None:
     with served.login() as talk:
         assert talk.code(command) == "501"
         assert talk.code("RETR pub/hello.txt") == "425"
+
+
+@pytest.mark.parametrize("command", ["EPRT |2|::1|5000|", "EPRT |3|127.0.0.1|5000|", "EPSV 2"])
+def test_another_network_protocol_is_named(served: Served, command: str) -> None:
+    with served.login() as talk:
+        assert talk.ask(command).startswith("522 Network protocol not supported")
 
 
 def test_active_data_is_opened_when_the_transfer_begins(served: Served) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from pyftpdlib.handlers.ftp.control import FTPHandler
 
 from ftpfw.errors import PeerError
-from ftpfw.ftp.hostport import HostPort, format_port, parse_eprt, parse_port
+from ftpfw.ftp.hostport import HostPort, format_port, net_prt, parse_eprt, parse_port
 from ftpfw.ftp.xferlog import Line, format_line
 from ftpfw.server.embedded.bounds import refuse_login
 from ftpfw.server.embedded.data import Active, Data, Passive, listen_passive, plain, send_small
@@ -85,6 +85,7 @@ class Session(FTPHandler):
     _dtp_acceptor: Any
     _dtp_connector: Any
     _restart_position: int
+    _rnfr: str | None
     _quit_pending: bool
 
     protected = False
@@ -286,7 +287,7 @@ class Session(FTPHandler):
             if refusal is None and cmd in {"SIZE", "MDTM"} and not self.fs.isfile(path):
                 refusal = NOT_TO_BE_HAD
             if refusal is not None:
-                self._restart_position = 0
+                self._restart_position, self._rnfr = 0, None
                 self.respond(refusal)
                 self.log_cmd(cmd, args[0], int(refusal[:3]), refusal[4:])
                 return
@@ -380,6 +381,10 @@ class Session(FTPHandler):
 
     def _aim(self, verb: str, line: str) -> None:
         argument = line.encode("utf-8", "surrogateescape")
+        mine = b"2" if ":" in self.remote_ip else b"1"
+        if verb == "EPRT" and (net_prt(argument) or mine) != mine:
+            self.respond(f"522 Network protocol not supported, use ({mine.decode()}).")
+            return
         try:
             asked = parse_port(argument) if verb == "PORT" else parse_eprt(argument).endpoint
         except PeerError:
