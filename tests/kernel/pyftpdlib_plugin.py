@@ -11,11 +11,12 @@ has to fail; a test that is named nowhere has to pass.
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -268,6 +269,14 @@ def pytest_collection_modifyitems(items: list[Any]) -> None:
             item.add_marker(pytest.mark.xfail(reason=NOT_OURS[listed], strict=True))
     if unknown:
         raise pytest.UsageError(f"no tests of pyftpdlib: {', '.join(unknown)}")
+
+
+@pytest.fixture(autouse=True)
+def no_fault(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No exception that nobody has thought of, whatever the client has seen of it."""
+    yield
+    if request.node.get_closest_marker("xfail") is None:
+        assert not [one for one in caplog.get_records("call") if one.levelno >= logging.ERROR]
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -26,6 +26,8 @@ HERE = "127.0.0.1"
 PATIENCE = 10.0
 STARTS_WITHIN = 30.0
 EVERYBODY = 0o755
+FAULT = ": a fault in "
+"""What is logged of an exception that nobody has thought of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +189,11 @@ def serve(
         try:
             if not ready(process.pid, STARTS_WITHIN):
                 pytest.fail(output.read_text(errors="replace"))
-            found = re.search(r" on \S*?:(\d+)", output.read_text(errors="replace"))
-            yield Served(process, int(found[1]) if found else 0, root, output)
+            found = re.search(r" on \S*:(\d+)", output.read_text(errors="replace"))
+            served = Served(process, int(found[1]) if found else 0, root, output)
+            yield served
+            before, fault, after = served.said().partition(FAULT)
+            assert not fault, before[-500:] + fault + after
         finally:
             end(process)
 

@@ -204,6 +204,13 @@ def test_a_name_in_a_listing_forges_no_line(served: Served) -> None:
     assert b"\nb\r" not in content + facts
 
 
+def test_nothing_behind_the_last_reply_is_obeyed(served: Served) -> None:
+    with served.login() as talk:
+        talk.send("QUIT", "PWD", "NOOP")
+        assert talk.reply().startswith("221")
+        assert talk.reply() == ""
+
+
 def test_pipelined_commands_wait_for_the_transfer(served: Served) -> None:
     with served.login() as talk, talk.data() as data:
         talk.send("RETR pub/big.bin", "PWD")

@@ -27,7 +27,7 @@ def test_pyftpdlibs_own_tests(tmp_path: Path) -> None:
         pytest.importorskip(module)
     shutil.copytree(SOURCES / "tests", tmp_path / "tests")
     command = [sys.executable, "-m", "pytest", "-q", "-n", "2", "-p", "no:cacheprovider"]
-    command += ["-p", "pyftpdlib_plugin", "--tb=short", "--rootdir", str(tmp_path)]
+    command += ["-p", "pyftpdlib_plugin", "--tb=line", "--rootdir", str(tmp_path)]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [*command, "tests/test_functional.py", "tests/test_functional_ssl.py"],

@@ -42,6 +42,9 @@ log = logging.getLogger(__name__)
 WAITING = 64
 """Commands that may wait."""
 
+LONGEST_LINE = 2048
+"""Bytes of a command."""
+
 MEANWHILE = frozenset({b"ABOR", b"STAT", b"QUIT", b"NOOP"})
 """What is answered while a transfer runs."""
 
@@ -135,7 +138,7 @@ class Session(FTPHandler):
 
     def end(self, reply: str) -> None:
         """Take leave of the client."""
-        if not self._closed and not self._closing:
+        if not self._is_over():
             self.respond(reply)
             self.close_when_done()
 
@@ -218,8 +221,17 @@ class Session(FTPHandler):
 
     # one thing at a time
 
+    def collect_incoming_data(self, data: bytes) -> None:
+        """Keep a line, and of one that is too long what shows that: it gets one reply too."""
+        kept = data[: LONGEST_LINE + 1 - self._in_buffer_len]
+        self._in_buffer.append(kept)
+        self._in_buffer_len += len(kept)
+
     def found_terminator(self) -> None:
-        """A whole command line."""
+        """A whole command line; one that comes behind the last reply is for nobody."""
+        if self._is_over():
+            self._in_buffer, self._in_buffer_len = [], 0
+            return
         line = b"".join(self._in_buffer)
         if not self._waiting and not self._must_wait(line):
             super().found_terminator()
@@ -232,6 +244,10 @@ class Session(FTPHandler):
             self._waiting.append(line)
         else:
             self.end("421 Too many commands at once.")
+
+    def _is_over(self) -> bool:
+        """Whether the last reply has been given."""
+        return bool(self._closed or self._closing)
 
     def _must_wait(self, line: bytes) -> bool:
         if self._held:
@@ -253,7 +269,7 @@ class Session(FTPHandler):
             return
         self._resuming = True
         try:
-            while self._waiting and not self._closed and not self._must_wait(self._waiting[0]):
+            while self._waiting and not self._is_over() and not self._must_wait(self._waiting[0]):
                 self._obey(self._waiting.popleft())
         finally:
             self._resuming = False
@@ -271,6 +287,9 @@ class Session(FTPHandler):
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
         """Refuse what would break replies and logs."""
+        if len(line.encode("utf-8", "surrogateescape")) > LONGEST_LINE:
+            self.respond_w_warning("500 Command too long.")
+            return
         if not is_clean(line):
             self.respond("501 Control characters are not understood.")
             return
@@ -285,6 +304,8 @@ class Session(FTPHandler):
             path = self.fs.ftp2fs(args[0]) if cmd != "STOU" else self._unique_path(args[0])
             refusal = judge(self.site.law, cmd, path)
             if refusal is None and cmd in {"SIZE", "MDTM"} and not self.fs.isfile(path):
+                refusal = NOT_TO_BE_HAD
+            if refusal is None and cmd == "MLSD" and not self.fs.lexists(path):
                 refusal = NOT_TO_BE_HAD
             if refusal is not None:
                 self._restart_position, self._rnfr = 0, None
