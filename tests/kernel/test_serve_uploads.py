@@ -9,6 +9,7 @@ import os
 import pwd
 import socket
 import stat
+import struct
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ ATTACKS: list[tuple[str, Attack]] = []
 """The precaution's name, and what fails where it is not taken."""
 
 RATE = 4 << 20
-RESET = b"\1\0\0\0\0\0\0\0"
+RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of a socket whose close is a reset."""
 
 
@@ -71,6 +72,16 @@ def stored(served: Served, command: str, content: bytes = b"content") -> tuple[s
     with served.login() as talk:
         reply = talk.store(command, content)
     return reply, names(served) - before
+
+
+def break_off(served: Served, command: str) -> None:
+    """End an upload by a reset, which plain pyftpdlib takes for the end of the file."""
+    with served.login() as talk:
+        with talk.data() as data:
+            assert talk.code(command) == "150"
+            data.sendall(b"half of it")
+            data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        assert talk.reply().startswith("426")
 
 
 def replies(served: Served, *commands: str) -> list[str]:
@@ -493,12 +504,7 @@ def transfers_are_written_down(served: Served) -> None:
 @against("log")
 def broken_transfers_are_written_down(served: Served) -> None:
     log = Path(f"{served.root}.log")
-    with served.login() as talk:
-        with talk.data() as data:
-            assert talk.code("STOR incoming/broken-log") == "150"
-            data.sendall(b"123")
-            data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        assert talk.reply().startswith("426")
+    break_off(served, "STOR incoming/broken-log")
     await_line(log, "broken-log")
     assert log.read_text().splitlines()[-1].split()[-1] == "i"
 
@@ -538,13 +544,7 @@ def an_upload_that_is_aborted_is_removed(served: Served) -> None:
 @against("partial")
 def what_broke_off_is_removed(served: Served) -> None:
     before = names(served)
-    with served.login() as talk:
-        with talk.data() as data:
-            assert talk.code("STOR incoming/partial") == "150"
-            data.sendall(b"half of it")
-            # a reset, which plain pyftpdlib takes for the end of the file
-            data.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        assert talk.reply().startswith("426")
+    break_off(served, "STOR incoming/partial")
     assert names(served) == before
     talk = served.login()
     with talk.data() as data:
