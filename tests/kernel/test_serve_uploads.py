@@ -33,6 +33,10 @@ RESET = struct.pack("ii", 1, 0)
 """SO_LINGER of a socket whose close is a reset."""
 
 
+INTERRUPT = b"\xff\xf4\xff\xf2"
+"""Telnet's IP and Synch, which may go before ABOR (RFC 959 4.1.3)."""
+
+
 def against(precaution: str) -> Callable[[Attack], None]:
     """Add a row."""
     return lambda attack: ATTACKS.append((precaution, attack))
@@ -535,7 +539,8 @@ def an_upload_that_is_aborted_is_removed(served: Served) -> None:
                 if content is not None:
                     data = socket.create_connection(where, PATIENCE)
                     stack.enter_context(data).sendall(content)
-                assert talk.code("ABOR") == "426"
+                talk.socket.sendall(INTERRUPT + b"ABOR\r\n")
+                assert talk.reply().startswith("426")
                 assert talk.reply().startswith("226")
             assert talk.code("PWD") == "257"
             assert names(served) == before
