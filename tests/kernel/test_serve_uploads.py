@@ -11,15 +11,18 @@ import socket
 import stat
 import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from ftpfw.server.embedded.precautions import PRECAUTIONS
 
+from . import served as served_by
 from .netns import require_root
 from .served import HERE, PATIENCE, Served, Talk, await_line, make_root, serve
 
@@ -42,16 +45,23 @@ def against(precaution: str) -> Callable[[Attack], None]:
     return lambda attack: ATTACKS.append((precaution, attack))
 
 
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+@contextmanager
+def drop_box(directory: Path, *options: str) -> Iterator[Served]:
+    """A server, started by these options of Python."""
     require_root()
-    root = make_root(tmp_path_factory.mktemp("uploads"))
+    root = make_root(directory)
     (root / "pub" / "in").symlink_to("/incoming")
     arguments = ["--root", str(root), "--upload", "--quota", "3M", "--xferlog", f"{root}.log"]
     limits = ["--max-clients", "20", "--upload-rate", str(RATE)]
-    with serve(root, *arguments, *limits, "--workers", "2") as one:
+    with serve(root, *arguments, *limits, "--workers", "2", options=options) as one:
         (box(one) / "seen.txt").write_bytes(b"seen")
         (box(one) / "seen.txt").chmod(0o644)
+        yield one
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with drop_box(tmp_path_factory.mktemp("uploads")) as one:
         yield one
 
 
@@ -579,3 +589,26 @@ def test_every_precaution_is_attacked_and_every_attack_is_on_one() -> None:
 def test_precaution(served: Served, precaution: str, attack: Attack) -> None:
     del precaution
     attack(served)
+
+
+def test_every_attack_has_a_server_that_it_harms() -> None:
+    code = "from tests.kernel.careless import WITHOUT; print(*WITHOUT)"
+    named = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert named.stdout.split() == [attack.__name__ for _, attack in ATTACKS]
+
+
+NOTICED = (AssertionError, OSError, ValueError, pytest.fail.Exception)
+
+PROOF = ATTACKS if os.environ.get("FTPFW_SERVER_PROOF") else ATTACKS[::8]
+
+
+@pytest.mark.parametrize("attack", [attack for _, attack in PROOF], ids=lambda one: one.__name__)
+def test_without_its_precaution_an_attack_does_harm(
+    attack: Attack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"from tests.kernel.careless import main; main({attack.__name__!r})"
+    monkeypatch.setitem(globals(), "serve", partial(serve, options=("-c", code)))
+    for names in (globals(), vars(served_by)):
+        monkeypatch.setitem(names, "PATIENCE", 0.5)
+    with drop_box(tmp_path, "-c", code) as one, pytest.raises(NOTICED):
+        attack(one)
