@@ -2,6 +2,7 @@
 
 Its own tests have a server of theirs, which answers without files; what they ask a client is asked
 here, and looked at on the disk. A row names the methods that it is about, and has to call them.
+In the end each command is sent with arguments of every kind, which no method would send.
 """
 
 from __future__ import annotations
@@ -427,3 +428,112 @@ CASES = [(row, way) for row in ROWS for way in WAYS if way[0] is Secure or not r
 def test_ftplib(row: Row, client: Client) -> None:
     row.use(client)
     assert row.methods <= vars(client.ftp)["_called"]
+
+
+VERBS = [
+    "ABOR",
+    "ACCT",
+    "ALLO",
+    "APPE",
+    "AUTH",
+    "CCC",
+    "CDUP",
+    "CWD",
+    "DELE",
+    "EPRT",
+    "EPSV",
+    "FEAT",
+    "HELP",
+    "LIST",
+    "MDTM",
+    "MFMT",
+    "MKD",
+    "MLSD",
+    "MLST",
+    "MODE",
+    "NLST",
+    "NOOP",
+    "OPTS",
+    "PASV",
+    "PBSZ",
+    "PORT",
+    "PROT",
+    "PWD",
+    "REST",
+    "RETR",
+    "RMD",
+    "RNFR",
+    "RNTO",
+    "SITE",
+    "SIZE",
+    "STAT",
+    "STOR",
+    "STOU",
+    "STRU",
+    "SYST",
+    "TYPE",
+    "XCUP",
+    "XCWD",
+    "XMKD",
+    "XPWD",
+    "XRMD",
+]
+ARGUMENTS = (
+    "",
+    "missing",
+    "missing/below",
+    "file",
+    "file/below",
+    "directory",
+    "..",
+    "/",
+    "out",
+    "out/passwd",
+    "nowhere",
+    "loop",
+    "fifo",
+    "20200101000000 missing",
+    "20200101000000 /",
+    "99999999999999 file",
+    "CHMOD 777 missing",
+    "CHMOD 9 file",
+    "-la missing",
+    "x" * 300,
+    "99999999999999999999999",
+    "-1",
+    "\udcff\udcfe",
+)
+
+
+@pytest.mark.xdist_group("ftplib")
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_argument_ends_a_session(servers: dict[str, Served], verb: str) -> None:
+    """Each command is answered once, whatever it names; `serve` sees that no fault is logged."""
+    served = servers[HERE]
+    name = f"open/{next(NUMBERS)}"
+    writable(served.root, name)
+    directory = served.root / name
+    links = {"out": "/etc", "nowhere": "/nowhere", "loop": "loop"}
+    for argument in ARGUMENTS:
+        if not (directory / "file").exists():
+            (directory / "file").write_bytes(TEXT)
+        (directory / "directory").mkdir(exist_ok=True)
+        for link, target in links.items():
+            (directory / link).unlink(missing_ok=True)
+            (directory / link).symlink_to(target)
+        if not (directory / "fifo").exists():
+            os.mkfifo(directory / "fifo", 0o666)
+        with served.login() as talk:
+            assert talk.code(f"CWD /{name}") == "250"
+            if verb == "RNTO":
+                assert talk.code("RNFR file") == "350"
+            with talk.data():
+                line = f"{verb} {argument}".rstrip(" ")
+                talk.socket.sendall(line.encode("utf-8", "surrogateescape") + b"\r\n")
+                reply = talk.reply()
+                assert re.match(r"[1-5]\d\d", reply), (line, reply)
+            if verb == "AUTH" and reply.startswith("234"):
+                continue
+            if reply.startswith("1"):
+                assert re.match(r"[245]\d\d", talk.reply()), line
+            assert talk.code("NOOP") == "200", line
