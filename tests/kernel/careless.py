@@ -140,6 +140,7 @@ WITHOUT: Mapping[str, Change] = {
     "what_is_there_is_not_told": settings(anonymous__drop_box__readable=True),
     "transfers_are_written_down": nothing_is_logged,
     "broken_transfers_are_written_down": broken_transfers_are_forgotten,
+    "transfers_that_never_began_are_written_down": broken_transfers_are_forgotten,
     "no_line_of_the_log_is_forged": fields_may_have_blanks,
     "an_upload_that_is_aborted_is_removed": what_broke_off_stays,
     "what_broke_off_is_removed": what_broke_off_stays,

@@ -478,6 +478,7 @@ VERBS = [
     "XPWD",
     "XRMD",
 ]
+HUGE = "99999999999999999999999"
 ARGUMENTS = (
     "",
     "missing",
@@ -499,15 +500,26 @@ ARGUMENTS = (
     "CHMOD 9 file",
     "-la missing",
     "x" * 300,
-    "99999999999999999999999",
+    HUGE,
     "-1",
     "\udcff\udcfe",
 )
 
 
+BEFORE = [
+    ("RNFR file", "RNTO"),
+    *(
+        (f"REST {position}", verb)
+        for position in ("3", "4000", HUGE)
+        for verb in ("RETR", "STOR", "STOU", "APPE", "LIST")
+    ),
+]
+"""Commands that another one takes up."""
+
+
 @pytest.mark.xdist_group("ftplib")
-@pytest.mark.parametrize("verb", VERBS)
-def test_no_argument_ends_a_session(servers: dict[str, Served], verb: str) -> None:
+@pytest.mark.parametrize(("before", "verb"), [*BEFORE, *(("NOOP", verb) for verb in VERBS)])
+def test_no_argument_ends_a_session(servers: dict[str, Served], before: str, verb: str) -> None:
     """Each command is answered once, whatever it names; `serve` sees that no fault is logged."""
     served = servers[HERE]
     name = f"open/{next(NUMBERS)}"
@@ -516,8 +528,7 @@ def test_no_argument_ends_a_session(servers: dict[str, Served], verb: str) -> No
         for argument in ARGUMENTS:
             fill(served.root / name)
             assert talk.code(f"CWD /{name}") == "250"
-            if verb == "RNTO":
-                assert talk.code("RNFR file") == "350"
+            assert talk.code(before)[0] in "235"
             with talk.data():
                 line = f"{verb} {argument}".rstrip(" ")
                 talk.socket.sendall(line.encode("utf-8", "surrogateescape") + b"\r\n")

@@ -524,6 +524,19 @@ def broken_transfers_are_written_down(served: Served) -> None:
 
 
 @against("log")
+def transfers_that_never_began_are_written_down(served: Served) -> None:
+    """The client is gone before its data connection comes."""
+    log, before = Path(f"{served.root}.log"), names(served)
+    with served.login() as talk:
+        talk.passive()
+        assert talk.code("STOR incoming/never") == "150"
+    await_line(log, "/incoming/never")
+    line = log.read_text().splitlines()[-1].split()
+    assert (line[7], line[-1]) == ("0", "i")
+    assert names(served) == before
+
+
+@against("log")
 def no_line_of_the_log_is_forged(served: Served) -> None:
     log = Path(f"{served.root}.log")
     with served.talk() as talk:
