@@ -47,6 +47,7 @@ def handler(wanted: argparse.Namespace) -> Any:
         kind = TLS_FTPHandler
         kind.certfile = wanted.tls
     kind.authorizer = DummyAuthorizer()
+    kind.auth_failed_timeout = 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # that anybody may write
         kind.authorizer.add_anonymous("/" if wanted.chroot else wanted.root, perm=wanted.rights)
