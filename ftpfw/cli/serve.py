@@ -83,6 +83,12 @@ def _host(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--box", type=click.Path(), help="Another directory for uploads, below ROOT.")
 @click.option("--quota", metavar="SIZE", callback=_size, help="What uploads may take in all; 8G.")
 @click.option(
+    "--upload-rate",
+    metavar="SIZE",
+    callback=_size,
+    help="What one upload takes in a second; 16M, and 0 is without a bound.",
+)
+@click.option(
     "--vsftpd", type=CONFIGURATION, metavar="FILE", help="Serve as this vsftpd.conf says."
 )
 @click.option(
@@ -208,6 +214,7 @@ def _changes(settings: Settings, options: dict[str, Any]) -> dict[SettingPath, A
         clients=options["max_clients"],
         clients_per_address=options["max_per_address"],
         quota=options["quota"],
+        upload_rate=options["upload_rate"],
         box=options["box"] and os.path.realpath(options["box"]),
         pid_file=options["pid_file"],
         xferlog=options["xferlog"],

@@ -103,6 +103,15 @@ def parse_eprt(argument: bytes) -> Eprt:
     return Eprt(HostPort(host, _read_port(port, argument)), delimiter)
 
 
+def net_prt(argument: bytes) -> bytes | None:
+    """The network protocol that an EPRT argument names, whatever else it says (RFC 2428 2).
+
+    None where it names none. Who does not speak it answers 522.
+    """
+    fields = argument.split(argument[:1] or None)
+    return fields[1] if len(fields) == 5 and fields[1].isdigit() else None
+
+
 def format_eprt(endpoint: HostPort, delimiter: bytes = b"|") -> bytes:
     """Write ``<d>net-prt<d>addr<d>port<d>``.
 

@@ -160,11 +160,12 @@ def contestants(directory: Path) -> Iterator[dict[str, tuple[Contestant, Path]]]
         namespace = namespaces.create("ours")
         root = directory / "ours" / "ftp"
         (root / "pub").mkdir(parents=True)
-        limits = ("--quota", "64G", "--max-clients", "500", "--max-per-address", "500")
+        limits = ("--quota", "64G", "--upload-rate", "0")
+        clients = ("--max-clients", "500", "--max-per-address", "500")
         one = stack.enter_context(
             serve(
                 root,
-                *("--root", str(root), "--upload", *limits),
+                *("--root", str(root), "--upload", *limits, *clients),
                 prefix=("ip", "netns", "exec", namespace),
                 listen=("--address", HERE, "--port", str(PORT)),
             )

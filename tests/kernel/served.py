@@ -26,6 +26,8 @@ HERE = "127.0.0.1"
 PATIENCE = 10.0
 STARTS_WITHIN = 30.0
 EVERYBODY = 0o755
+FAULT = ": a fault in "
+"""What is logged of an exception that nobody has thought of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,7 @@ class Talk:
         """What a command sends, and its last reply."""
         with self.data() as data:
             first = self.ask(command)
-            if not first.startswith("150"):
+            if not first.startswith("1"):
                 return b"", first
             with data.makefile("rb") as stream:
                 content = stream.read()
@@ -153,7 +155,7 @@ class Talk:
         """The last reply to storing something."""
         with self.data() as data:
             first = self.ask(command)
-            if not first.startswith("150"):
+            if not first.startswith("1"):
                 return first
             with suppress(ConnectionError):  # it may be refused on the way
                 data.sendall(content)
@@ -187,8 +189,11 @@ def serve(
         try:
             if not ready(process.pid, STARTS_WITHIN):
                 pytest.fail(output.read_text(errors="replace"))
-            found = re.search(r" on \S*?:(\d+)", output.read_text(errors="replace"))
-            yield Served(process, int(found[1]) if found else 0, root, output)
+            found = re.search(r" on \S*:(\d+)", output.read_text(errors="replace"))
+            served = Served(process, int(found[1]) if found else 0, root, output)
+            yield served
+            before, fault, after = served.said().partition(FAULT)
+            assert not fault, before[-500:] + fault + after
         finally:
             end(process)
 

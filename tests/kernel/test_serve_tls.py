@@ -101,14 +101,6 @@ def test_data_connections_resume_their_session(served: Served, passive: bool) ->
         assert "pub" in ftp.nlst()
 
 
-def test_a_data_connection_that_resumes_nothing_is_refused(served: Served) -> None:
-    with (
-        connected(served.port, ftplib.FTP_TLS) as ftp,
-        pytest.raises(ftplib.error_perm, match="522"),
-    ):
-        fetched(ftp, "pub/hello.txt")
-
-
 def test_a_data_connection_that_resumes_another_session_is_refused(served: Served) -> None:
     with connected(served.port) as thief, connected(served.port) as ftp:
         assert isinstance(thief.sock, ssl.SSLSocket)
@@ -116,15 +108,6 @@ def test_a_data_connection_that_resumes_another_session_is_refused(served: Serve
         ftp.session = thief.sock.session
         with pytest.raises(ftplib.error_perm, match="522"):
             fetched(ftp, "pub/hello.txt")
-
-
-def test_clear_text_behind_auth_is_not_obeyed(served: Served) -> None:
-    """Plain pyftpdlib obeys it inside TLS, as if the client had sent it there."""
-    with served.talk() as talk:
-        talk.send("AUTH TLS", "USER anonymous", "PASS injected@example.net", "MKD injected")
-        assert talk.reply().startswith("421 Nothing may follow")
-        assert talk.reply() == ""
-    assert "injected" not in served.said()
 
 
 def test_clear_text_behind_auth_in_its_own_segment_is_no_handshake(served: Served) -> None:

@@ -214,6 +214,10 @@ class Data(DTPHandler):
         """The session has it: a transfer that waits for it can begin."""
         self.cmd_channel.use_data()
 
+    def is_running(self) -> bool:
+        """Whether a transfer has begun on it."""
+        return bool(self._initialized)
+
     def begin(self) -> None:
         """A transfer begins now: time and speed count from here."""
         self._start_time = timer()
@@ -337,14 +341,15 @@ class Data(DTPHandler):
         try:
             raise  # noqa: PLE0704 -- asyncore calls it while an exception is handled
         except Refused as refused:
-            self._end(str(refused))
+            self.abort(str(refused))
         except _FileReadWriteError as error:
             cause = error.__cause__
-            self._end(reply_to(cause) if isinstance(cause, OSError) else "426 Transfer aborted.")
+            self.abort(reply_to(cause) if isinstance(cause, OSError) else "426 Transfer aborted.")
         except Exception:
             super().handle_error()
 
-    def _end(self, reply: str) -> None:
+    def abort(self, reply: str) -> None:
+        """End the transfer, which is not whole, with this reply."""
         self._resp = (reply, self.cmd_channel.log)
         self.transfer_finished = False
         self.close()
@@ -357,7 +362,7 @@ class Data(DTPHandler):
             self.close()
             return
         if self.receive and not self.ended:
-            self._end("426 Connection broken; transfer aborted.")
+            self.abort("426 Connection broken; transfer aborted.")
             return
         if self.receive and not self._is_committed():
             return
@@ -368,9 +373,9 @@ class Data(DTPHandler):
         try:
             self.file_obj.commit()
         except Refused as refused:
-            self._end(str(refused))
+            self.abort(str(refused))
         except OSError as error:
-            self._end(reply_to(error))
+            self.abort(reply_to(error))
         else:
             return True
         return False

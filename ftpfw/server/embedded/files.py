@@ -63,7 +63,13 @@ class Files(AbstractedFS):
         return bool(path)
 
     def realpath(self, path: str) -> str:
-        """Where a path leads."""
+        """Where a path leads; itself where that is nowhere."""
+        try:
+            return self._real(path)
+        except FilesystemError:
+            return path
+
+    def _real(self, path: str) -> str:
         with one_answer(), self._jail.opened(path) as descriptor:
             return self._jail.real(descriptor)
 
@@ -71,7 +77,7 @@ class Files(AbstractedFS):
 
     def judged(self, verb: str, path: str) -> str:
         """What a path has turned out to be; FilesystemError where the verb may not be done."""
-        real = self.realpath(path)
+        real = self._real(path)
         self._require(verb, real)
         return real
 

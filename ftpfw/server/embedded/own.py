@@ -12,6 +12,8 @@ PASSIVE_PORTS = range(61000, 61200)
 
 BOX = "incoming"
 GIB = 1 << 30
+RATE = 16 << 20
+"""Bytes a second of one upload."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Wish:
     clients: int | None = None
     clients_per_address: int | None = None
     quota: int | None = None
+    upload_rate: int | None = None
     box: str | None = None
     pid_file: str | None = None
     xferlog: str | None = None
@@ -66,6 +69,7 @@ def drop_box(root: str, box: str | None, keeper: str | None) -> dict[Path, Any]:
         "files.rename_uploads": True,
         "files.keep_partial": False,
         "limits.upload_bytes": GIB,
+        "limits.anonymous_upload_rate": RATE,
     }
 
 
@@ -90,6 +94,8 @@ def asked(wish: Wish) -> dict[Path, Any]:
         "tls.key": wish.key,
     }
     changes = {path: value for path, value in given.items() if value is not None}
+    if wish.upload_rate is not None:
+        changes["limits.anonymous_upload_rate"] = wish.upload_rate or None
     if wish.certificate is not None:
         changes |= {"tls.anonymous": TlsLevel.OPTIONAL, "tls.implicit": wish.implicit_tls}
     return changes

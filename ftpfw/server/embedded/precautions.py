@@ -116,6 +116,13 @@ PRECAUTIONS: Sequence[Precaution] = (
         NONE,
     ),
     Precaution(
+        "rate",
+        "an upload takes no more than 16 MiB a second, `--upload-rate`",
+        "`anon_max_rate=16777216`",
+        "`-t 16384:`",
+        "`TransferRate STOR,STOU 16384`",
+    ),
+    Precaution(
         "clients",
         "sessions are limited, in all (421)",
         "`max_clients=50`",

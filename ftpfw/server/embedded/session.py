@@ -18,7 +18,7 @@ from typing import Any
 from pyftpdlib.handlers.ftp.control import FTPHandler
 
 from ftpfw.errors import PeerError
-from ftpfw.ftp.hostport import HostPort, format_port, parse_eprt, parse_port
+from ftpfw.ftp.hostport import HostPort, format_port, net_prt, parse_eprt, parse_port
 from ftpfw.ftp.xferlog import Line, format_line
 from ftpfw.server.embedded.bounds import refuse_login
 from ftpfw.server.embedded.data import Active, Data, Passive, listen_passive, plain, send_small
@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 
 WAITING = 64
 """Commands that may wait."""
+
+LONGEST_LINE = 2048
+"""Bytes of a command."""
 
 MEANWHILE = frozenset({b"ABOR", b"STAT", b"QUIT", b"NOOP"})
 """What is answered while a transfer runs."""
@@ -85,6 +88,7 @@ class Session(FTPHandler):
     _dtp_acceptor: Any
     _dtp_connector: Any
     _restart_position: int
+    _rnfr: str | None
     _quit_pending: bool
 
     protected = False
@@ -134,7 +138,7 @@ class Session(FTPHandler):
 
     def end(self, reply: str) -> None:
         """Take leave of the client."""
-        if not self._closed and not self._closing:
+        if not self._is_over():
             self.respond(reply)
             self.close_when_done()
 
@@ -152,6 +156,8 @@ class Session(FTPHandler):
             self.site.seats.leave(seat)
             self.server.sessions.discard(self)
         self._waiting.clear()
+        if not self._closed:
+            self._drop_transfer()
         super().close()
 
     # what is said, and written down
@@ -215,8 +221,17 @@ class Session(FTPHandler):
 
     # one thing at a time
 
+    def collect_incoming_data(self, data: bytes) -> None:
+        """Keep a line, and of one that is too long what shows that: it gets one reply too."""
+        kept = data[: LONGEST_LINE + 1 - self._in_buffer_len]
+        self._in_buffer.append(kept)
+        self._in_buffer_len += len(kept)
+
     def found_terminator(self) -> None:
-        """A whole command line."""
+        """A whole command line; one that comes behind the last reply is for nobody."""
+        if self._is_over():
+            self._in_buffer, self._in_buffer_len = [], 0
+            return
         line = b"".join(self._in_buffer)
         if not self._waiting and not self._must_wait(line):
             super().found_terminator()
@@ -230,6 +245,10 @@ class Session(FTPHandler):
         else:
             self.end("421 Too many commands at once.")
 
+    def _is_over(self) -> bool:
+        """Whether the last reply has been given."""
+        return bool(self._closed or self._closing)
+
     def _must_wait(self, line: bytes) -> bool:
         if self._held:
             return True
@@ -238,7 +257,7 @@ class Session(FTPHandler):
     def _is_transferring(self) -> bool:
         queued = self._out_dtp_queue is not None or self._in_dtp_queue is not None
         data = self.data_channel
-        return queued or (data is not None and data._initialized)  # noqa: SLF001 -- pyftpdlib's
+        return queued or (data is not None and data.is_running())
 
     def _obey(self, line: bytes) -> None:
         self._in_buffer, self._in_buffer_len = [line], len(line)
@@ -250,7 +269,7 @@ class Session(FTPHandler):
             return
         self._resuming = True
         try:
-            while self._waiting and not self._closed and not self._must_wait(self._waiting[0]):
+            while self._waiting and not self._is_over() and not self._must_wait(self._waiting[0]):
                 self._obey(self._waiting.popleft())
         finally:
             self._resuming = False
@@ -268,6 +287,9 @@ class Session(FTPHandler):
 
     def pre_process_command(self, line: str, cmd: str, arg: str) -> None:
         """Refuse what would break replies and logs."""
+        if len(line.encode("utf-8", "surrogateescape")) > LONGEST_LINE:
+            self.respond_w_warning("500 Command too long.")
+            return
         if not is_clean(line):
             self.respond("501 Control characters are not understood.")
             return
@@ -283,8 +305,10 @@ class Session(FTPHandler):
             refusal = judge(self.site.law, cmd, path)
             if refusal is None and cmd in {"SIZE", "MDTM"} and not self.fs.isfile(path):
                 refusal = NOT_TO_BE_HAD
+            if refusal is None and cmd == "MLSD" and not self.fs.lexists(path):
+                refusal = NOT_TO_BE_HAD
             if refusal is not None:
-                self._restart_position = 0
+                self._restart_position, self._rnfr = 0, None
                 self.respond(refusal)
                 self.log_cmd(cmd, args[0], int(refusal[:3]), refusal[4:])
                 return
@@ -378,6 +402,10 @@ class Session(FTPHandler):
 
     def _aim(self, verb: str, line: str) -> None:
         argument = line.encode("utf-8", "surrogateescape")
+        mine = b"2" if ":" in self.remote_ip else b"1"
+        if verb == "EPRT" and (net_prt(argument) or mine) != mine:
+            self.respond(f"522 Network protocol not supported, use ({mine.decode()}).")
+            return
         try:
             asked = parse_port(argument) if verb == "PORT" else parse_eprt(argument).endpoint
         except PeerError:
@@ -459,17 +487,37 @@ class Session(FTPHandler):
     def fail_transfer(self, reply: str) -> None:
         """No data connection came about."""
         self._shutdown_connecting_dtp()
-        queues = (self._out_dtp_queue and self._out_dtp_queue[2], self._in_dtp_queue)
         waited = self._is_transferring()
-        self._out_dtp_queue = self._in_dtp_queue = None
-        for file in (queues[0], queues[1] and queues[1][0]):
-            if file is not None:
-                file.close()
+        self._drop_transfer()
         if waited:
             self.respond(reply)
         if self._quit_pending:
             self.close_when_done()
         self.go_on()
+
+    def _drop_transfer(self) -> None:
+        """A transfer that waits for its data connection does not come about."""
+        out, into = self._out_dtp_queue, self._in_dtp_queue
+        self._out_dtp_queue = self._in_dtp_queue = None
+        for file, verb in ((out and out[2], "RETR"), (into and into[0], "STOR")):
+            if file is not None:
+                file.close()
+                self.log_transfer(verb, file.name, verb == "STOR", False, 0.0, 0)
+
+    def ftp_ABOR(self, line: str) -> None:  # noqa: N802 -- the verb
+        """End the transfer that runs or waits, which is answered first (RFC 959 4.1.3)."""
+        del line
+        if not self._is_transferring():
+            self._forget_data()
+            self.respond("225 No transfer to abort.")
+            return
+        data = self.data_channel
+        if data is not None and data.is_running():
+            data.abort("426 Transfer aborted.")
+        else:
+            self._forget_data()
+            self.fail_transfer("426 Transfer aborted.")
+        self.respond("226 Abort successful.")
 
     def _has_data(self) -> bool:
         """Whether there is a data connection or a way to one; says so where there is none."""

@@ -17,6 +17,7 @@ from ftpfw.ftp.hostport import (
     find_229,
     format_eprt,
     format_port,
+    net_prt,
     parse_eprt,
     parse_port,
 )
@@ -190,6 +191,22 @@ def test_eprt_is_written_readable_or_not_at_all(endpoint: HostPort, delimiter: b
     else:
         with pytest.raises(ValueError, match=r"refused|delimit"):
             format_eprt(endpoint, delimiter)
+
+
+NET_PRT = [
+    # id               argument                    network protocol
+    ("IPv4", b"|1|192.0.2.1|2000|", b"1"),
+    ("an unknown one", b"|3|who knows|2000|", b"3"),
+    ("bad address", b"!2!1.2.3!2000!", b"2"),
+    ("no number", b"|x|192.0.2.1|2000|", None),
+    ("too short", b"|1|192.0.2.1|", None),
+    ("nothing", b"", None),
+]
+
+
+@pytest.mark.parametrize(("argument", "named"), **table(NET_PRT))
+def test_network_protocol_of_eprt(argument: bytes, named: bytes | None) -> None:
+    assert net_prt(argument) == named
 
 
 EPRT_UNWRITABLE = [

@@ -58,6 +58,14 @@ def test_own_settings_are_kept() -> None:
 def test_what_is_asked_for_is_what_changes() -> None:
     assert asked(Wish()) == {}
     assert asked(Wish(port=2121, inetd=True)).keys() == {"listen.port", "listen.start"}
+    assert asked(Wish(upload_rate=1000)) == {"limits.anonymous_upload_rate": 1000}
+
+
+def test_no_rate_is_no_bound() -> None:
+    settings = changed(base(privileged=True), drop_box("/srv", None, "root"))
+    assert settings.limits.anonymous_upload_rate
+    settings = changed(settings, asked(Wish(upload_rate=0)))
+    assert settings.limits.anonymous_upload_rate is None
 
 
 def _settings(text: str) -> Settings:
