@@ -74,11 +74,20 @@ while True:
 
 @contextmanager
 def serving(
-    namespace: str, form: Form, recipe: Recipe, directory: Path, *, by_inetd: bool = False
+    namespace: str,
+    form: Form,
+    recipe: Recipe,
+    directory: Path,
+    *,
+    by_inetd: bool = False,
+    ours: bool = False,
 ) -> Iterator[Path]:
-    """Set the server up and run it; its /srv when this yields. It ends with everything of it."""
+    """Set the server up and run it; its /srv when this yields. It ends with everything of it.
+
+    ``ours``: the embedded server takes the daemon's place, and has the same configuration.
+    """
     _prepare(form, recipe, directory)
-    command = _command(form, recipe)
+    command = _ours(form, recipe) if ours else _command(form, recipe)
     if by_inetd:
         command = [sys.executable, "-c", INETD, *_by_inetd(form, command)]
     argv = ["ip", "netns", "exec", namespace, "unshare", "--pid", "--fork", "--kill-child"]
@@ -123,6 +132,18 @@ def _command(form: Form, recipe: Recipe) -> list[str]:
             return [path, *recipe.configuration.split()[1:]]
         case _:
             return [path, FILES[form]]
+
+
+def _ours(form: Form, recipe: Recipe) -> list[str]:
+    """The embedded server by the same configuration."""
+    serve = [sys.executable, "-m", "ftpfw", "serve"]
+    match form:
+        case Form.PURE_ARGS:
+            return [*serve, "--pure-ftpd", recipe.configuration.removeprefix("pure-ftpd").strip()]
+        case Form.PURE_CONF:
+            return [*serve, "--pure-ftpd", FILES[form]]
+        case _:
+            return [*serve, f"--{form}", FILES[form]]
 
 
 def _by_inetd(form: Form, command: list[str]) -> list[str]:
