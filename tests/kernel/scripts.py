@@ -93,7 +93,7 @@ class Client:
                 return _shown(first, show)
             data = opened()
             with closing(data):
-                if command.split(" ")[0] in _STORING:
+                if command.partition(" ")[0] in _STORING:
                     with suppress(ConnectionError):
                         data.sendall(content)
                     came = None
@@ -136,7 +136,12 @@ def _shown(reply: str, show: str) -> str:
         return "0"
     last = reply.rpartition("\n")[2]
     quoted = last.partition('"')[2].rpartition('"')[0]
-    shown = {"": last[:1], "!": last[:3], "=": f"{last[:1]}:{last[4:]}", '"': f"{last[:1]}:{quoted}"}
+    shown = {
+        "": last[:1],
+        "!": last[:3],
+        "=": f"{last[:1]}:{last[4:]}",
+        '"': f"{last[:1]}:{quoted}",
+    }
     return shown[show]
 
 
@@ -149,11 +154,11 @@ def _all_of(data: socket.socket) -> bytes:
 
 
 def _told(command: str, came: bytes) -> str:
-    verb = command.split(" ")[0]
+    verb = command.partition(" ")[0]
     text = came.decode("utf-8", "replace")
     if verb == "RETR":
         return repr(text)[1:-1] if len(text) <= _LONGEST else f"<{len(came)}>"
-    lines = [line for line in text.splitlines() if not line.startswith("total ")]
+    lines = [line for line in text.splitlines() if line and not line.startswith("total ")]
     names = lines if verb == "NLST" else [_listed(verb, line) for line in lines]
     return f"[{' '.join(sorted(names))}]"
 

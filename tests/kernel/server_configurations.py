@@ -102,7 +102,8 @@ CONFIGURATIONS = (
     Configuration(
         "vsftpd-writable",
         V,
-        VSFTPD_UPLOAD + "anon_other_write_enable=YES\nanon_mkdir_write_enable=YES\nanon_umask=022\n",
+        VSFTPD_UPLOAD
+        + "anon_other_write_enable=YES\nanon_mkdir_write_enable=YES\nanon_umask=022\n",
     ),
     Configuration("pure-ftpd-downloads", A, PURE + "-e -i"),
     Configuration("pure-ftpd-plain", A, PURE + "-e"),
@@ -117,8 +118,7 @@ CONFIGURATIONS = (
     Configuration(
         "proftpd-downloads",
         P,
-        PROFTPD_NO_USERS
-        + PROFTPD_SITE.format("  <Limit WRITE>\n    DenyAll\n  </Limit>\n"),
+        PROFTPD_NO_USERS + PROFTPD_SITE.format("  <Limit WRITE>\n    DenyAll\n  </Limit>\n"),
     ),
     Configuration(
         "proftpd-box",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,7 +70,7 @@ class Running:
         """
         for start in range(0, len(probes), together):
             some = probes[start : start + together]
-            talks = inside(self.namespace, lambda some=some: [Talk(PORT) for _ in some])
+            talks = inside(self.namespace, partial(_connect, len(some)))
             for probe, talk in zip(some, talks, strict=True):
                 yield self._answer(probe, talk)
             for talk in talks:
@@ -83,6 +84,10 @@ class Running:
         left = changes(self.tree, read_tree(self.root), self.users)
         restore(self.root, self.tree)
         return " | ".join([said, *left])
+
+
+def _connect(count: int) -> list[Talk]:
+    return [Talk(PORT) for _ in range(count)]
 
 
 @contextmanager

@@ -174,6 +174,20 @@ class Files(AbstractedFS):
         shown.sort()
         return shown[: listing.entries]
 
+    def names(self, path: str, asked: str) -> bytes:
+        """Lines of NLST: what other commands take for an argument (RFC 1123 4.1.2.7).
+
+        ``asked`` is how the client has named the path; its beginning is that of every name.
+        """
+        if self.isdir(path):
+            before = f"{asked.rstrip('/')}/" if asked not in {"", "."} else ""
+            names = [f"{before}{name}" for name in self.listdir(path)]
+        else:
+            self.stat(path)
+            names = [asked]
+        lines = "".join(f"{name}\r\n" for name in names if is_clean(name))
+        return lines.encode("utf-8", "surrogateescape")
+
     def entries(self, directory: str, names: list[str]) -> Iterator[Entry]:
         """What listings tell of names; what is neither file nor directory is passed over."""
         for name in names:

@@ -15,6 +15,7 @@ from collections import deque
 from ipaddress import ip_address
 from typing import Any
 
+from pyftpdlib.exceptions import FilesystemError
 from pyftpdlib.handlers.ftp.control import FTPHandler
 
 from ftpfw.errors import PeerError
@@ -104,6 +105,7 @@ class Session(FTPHandler):
         self._held = False
         self._resuming = False
         self._waiting: deque[bytes] = deque()
+        self._named = ""  # the argument as the client wrote it
         self._target: tuple[str, int] | None = None
         self._connected: socket.socket | None = None  # a data connection that waits for a command
         self._transferred = time.monotonic()
@@ -293,7 +295,9 @@ class Session(FTPHandler):
         if not is_clean(line):
             self.respond("501 Control characters are not understood.")
             return
-        super().pre_process_command(line, cmd, without_options(arg) if cmd in LISTS else arg)
+        arg = without_options(arg) if cmd in LISTS else arg
+        self._named = arg
+        super().pre_process_command(line, cmd, arg)
 
     def process_command(self, cmd: str, *args: Any, **kwargs: Any) -> None:
         """Obey a command, if it is to be."""
@@ -303,7 +307,7 @@ class Session(FTPHandler):
         if cmd in JUDGED and self.authenticated and (args[0] or cmd != "STAT"):
             path = self.fs.ftp2fs(args[0]) if cmd != "STOU" else self._unique_path(args[0])
             refusal = judge(self.site.law, cmd, path)
-            if refusal is None and cmd in {"SIZE", "MDTM"} and not self.fs.isfile(path):
+            if refusal is None and not self._may_be_told(cmd, path):
                 refusal = NOT_TO_BE_HAD
             if refusal is None and cmd == "MLSD" and not self.fs.lexists(path):
                 refusal = NOT_TO_BE_HAD
@@ -313,6 +317,12 @@ class Session(FTPHandler):
                 self.log_cmd(cmd, args[0], int(refusal[:3]), refusal[4:])
                 return
         super().process_command(cmd, *args, **kwargs)
+
+    def _may_be_told(self, cmd: str, path: str) -> bool:
+        """Whether a verb may tell of a file: not of uploads, nor of what cannot be fetched."""
+        if cmd not in {"SIZE", "MDTM", "MLST"} or self.fs.isfile(path):
+            return True
+        return cmd == "MLST" and bool(self.fs.isdir(path))
 
     # login
 
@@ -628,6 +638,16 @@ class Session(FTPHandler):
             return None
         lines = read_message(self.site.jail, path, name) if name and path != before else ()
         self.say(250, (*lines, "Directory changed."))
+        return path
+
+    def ftp_NLST(self, path: str) -> Any:  # noqa: N802 -- the verb
+        """Names alone."""
+        try:
+            names = self.fs.names(path, self._named)
+        except FilesystemError as error:
+            self.respond(f"550 {error}.")
+            return None
+        self.push_dtp_data(names, cmd="NLST")
         return path
 
     def ftp_STAT(self, path: str) -> Any:  # noqa: N802 -- the verb

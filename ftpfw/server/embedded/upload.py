@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -153,6 +154,8 @@ class Upload:
     def _name_it(self, temporary: str) -> None:
         plan, folder = self._plan, self._folder
         if plan.replace:
+            if not plan.hidden:
+                self._keep_mode()
             os.rename(temporary, plan.name, src_dir_fd=folder, dst_dir_fd=folder)
             self._temporary = None
             return
@@ -168,6 +171,13 @@ class Upload:
                 self.name = f"{plan.directory.rstrip('/')}/{name}"
                 return
         raise Refused(EXISTS)
+
+    def _keep_mode(self) -> None:
+        """A file that is written over where it is stays as open as it was."""
+        with suppress(FileNotFoundError):
+            found = os.stat(self._plan.name, dir_fd=self._folder, follow_symlinks=False)
+            if stat.S_ISREG(found.st_mode):
+                os.fchmod(self._descriptor, stat.S_IMODE(found.st_mode) & 0o777)
 
     def close(self) -> None:
         """Give the file back; one that is not whole is removed, or marked."""

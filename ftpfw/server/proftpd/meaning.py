@@ -360,13 +360,14 @@ def _may(contexts: Sequence[Context]) -> Iterator[tuple[str, bool]]:
     """Every right, as contexts give it."""
     allowed = {right: judge(verb, contexts) is not Outcome.NONE for right, verb in VERB_OF.items()}
     over = boolean(find("AllowOverwrite", contexts), False)
+    in_place = over and not _hides(contexts)  # into a hidden file nothing is appended: 451
     resume = boolean(find("AllowStoreRestart", contexts), True)
     yield from (
         allowed
         | {
             "overwrite": allowed["upload"] and over,
-            "append": allowed["append"] and over,
-            "resume": allowed["upload"] and over and resume,
+            "append": allowed["append"] and in_place,
+            "resume": allowed["upload"] and in_place and resume,
             "rename": allowed["rename"] and judge("RNTO", contexts) is not Outcome.NONE,
         }
     ).items()
@@ -380,18 +381,41 @@ _HANDLED = {
 
 
 def _denied(site: Site) -> tuple[str, ...]:
-    """Verbs that a limit names and nobody may use, unless they go with a right that is denied."""
-    every = [site.server] if site.anonymous is None else [site.server, site.guests]
+    """Verbs that nobody may use, though their right is granted or they have none.
+
+    A verb that goes with a right is denied where a limit lets through another of that right alone,
+    as STOR without STOU, wherever the right is granted.
+    """
+    places = list(_places(site))
 
     def is_denied(verb: str) -> bool:
-        return all(judge(verb, contexts) is Outcome.NONE for contexts in every)
+        return all(judge(verb, contexts) is Outcome.NONE for contexts in places)
 
     named = {verb for limit in limits_of(site.guests) for verb in names(limit)}
-    alone = {verb for verb in named - _HANDLED if re.fullmatch("[A-Z]+", verb)}
+    denied = {verb for verb in named - _HANDLED if re.fullmatch("[A-Z]+", verb) and is_denied(verb)}
     for right, verbs in LIMITED.items():
-        if not is_denied(VERB_OF[right]):
-            alone |= named & {verb for verb in verbs[1:] if "_" not in verb}
-    return tuple(sorted(verb for verb in alone if is_denied(verb)))
+        granted = [
+            contexts for contexts in places if judge(VERB_OF[right], contexts) is not Outcome.NONE
+        ]
+        denied |= {
+            verb
+            for verb in verbs[1:]
+            if granted and "_" not in verb and not _may_say(verb, granted)
+        }
+    return tuple(sorted(denied))
+
+
+def _may_say(verb: str, places: Sequence[Sequence[Context]]) -> bool:
+    return any(judge(verb, contexts) is not Outcome.NONE for contexts in places)
+
+
+def _places(site: Site) -> Iterator[tuple[Context, ...]]:
+    """The contexts of those who may log in, and of directories for uploads."""
+    if site.anonymous is None or judge("LOGIN", site.server) is not Outcome.NONE:
+        yield site.server
+    if site.anonymous is not None:
+        yield site.guests
+        yield from ((box, *site.guests) for box in upload_directories(site))
 
 
 def _files(site: Site) -> dict[Path, Any]:
@@ -402,8 +426,7 @@ def _files(site: Site) -> dict[Path, Any]:
         files, directories = _umask(find("Umask", contexts))
         said[f"{who}.file_umask"] = files
         said[f"{who}.directory_umask"] = directories
-    hidden = find("HiddenStores", site.guests)
-    hides = hidden is not None and text(hidden, "off") not in {*_FALSE, None}
+    hides = _hides(site.guests)
     owner = next(
         (
             text(line)
@@ -426,6 +449,11 @@ def _files(site: Site) -> dict[Path, Any]:
         "files.keep_partial": not hides
         and not boolean(find("DeleteAbortedStores", site.guests), False),
     }
+
+
+def _hides(contexts: Sequence[Context]) -> bool:
+    hidden = find("HiddenStores", contexts)
+    return hidden is not None and text(hidden, "off") not in {*_FALSE, None}
 
 
 def _dots(pattern: str | None) -> DotFiles:

@@ -7,7 +7,7 @@ AllowForeignAddress, which protects passive connections only where it is written
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ftpfw.server.options import Written, unexpressed
 from ftpfw.server.proftpd.meaning import (
@@ -328,8 +328,15 @@ def _denied(rights: Rights, among: tuple[str, ...]) -> Lines:
         yield from _within(f"Limit {' '.join(verbs)}", iter(["DenyAll"]))
 
 
-def _allowed(rights: Rights, among: tuple[str, ...]) -> Lines:
-    verbs = [verb for right in among if getattr(rights, right) for verb in LIMITED[right]]
+def _allowed(rights: Rights, among: tuple[str, ...], denied: Collection[str]) -> Lines:
+    """A limit for the rights, without verbs that the server denies by name."""
+    verbs = [
+        verb
+        for right in among
+        if getattr(rights, right)
+        for verb in LIMITED[right]
+        if verb not in denied
+    ]
     if verbs:
         yield from _within(f"Limit {' '.join(verbs)}", iter(["AllowAll"]))
 
@@ -372,12 +379,12 @@ def _rights(settings: Settings) -> Lines:
     if not box.directories:
         yield from _store(settings)
         yield from _denied(rights, tuple(VERB_OF))
-        yield from _allowed(rights, tuple(VERB_OF))
+        yield from _allowed(rights, tuple(VERB_OF), settings.commands.denied)
         return
     reading = ("list", "download")
     nothing = Rights(rights.list, rights.download)
     yield from _denied(nothing, tuple(VERB_OF))
-    yield from _allowed(rights, reading)
+    yield from _allowed(rights, reading, settings.commands.denied)
     inside = Rights(
         **{**{r: getattr(rights, r) for r in WRITING}, "list": box.listed, "download": box.readable}
     )
@@ -389,7 +396,7 @@ def _rights(settings: Settings) -> Lines:
 def _box(settings: Settings, inside: Rights) -> Lines:
     yield from _store(settings)
     yield from _denied(inside, tuple(VERB_OF))
-    yield from _allowed(inside, tuple(VERB_OF))
+    yield from _allowed(inside, tuple(VERB_OF), settings.commands.denied)
 
 
 def _store(settings: Settings) -> Lines:

@@ -252,7 +252,7 @@ def _files(values: Values) -> dict[Path, Any]:
         "anonymous.rights.upload": upload,
         "anonymous.rights.overwrite": upload and values["NoTruncate"],
         "users.rights.overwrite": not values["AutoRename"],
-        "anonymous.dot_files": users if values["AllowDotFiles"] else DotFiles.HIDDEN,
+        "anonymous.dot_files": _dots_of_anonymous(values["AllowDotFiles"], users),
         "users.dot_files": users,
         "anonymous.file_umask": files,
         "anonymous.directory_umask": directories,
@@ -261,6 +261,13 @@ def _files(values: Values) -> dict[Path, Any]:
         "files.hidden_until_complete": values["NoTruncate"],
         "files.rename_uploads": values["AutoRename"],
     }
+
+
+def _dots_of_anonymous(shown: bool, users: DotFiles) -> DotFiles:
+    """Anonymous clients store no such names, whatever is shown to them (measured on 1.0.50)."""
+    if not shown or users is DotFiles.HIDDEN:
+        return DotFiles.HIDDEN
+    return DotFiles.READ_ONLY
 
 
 def _say_files(settings: Settings) -> dict[str, Any]:

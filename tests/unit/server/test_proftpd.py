@@ -158,6 +158,28 @@ MEANT = [
     ("inherited", "AllowOverwrite on\n" + SITE.format(""), "anonymous.rights.overwrite", True),
     ("dot files", f'PathDenyFilter "{DOT_FILES}"', "anonymous.dot_files", DotFiles.FREE),
     (
+        "nothing is added to what is hidden",
+        SITE.format("AllowOverwrite on\nHiddenStores on"),
+        "anonymous.rights.append",
+        False,
+    ),
+    (
+        "nor resumed",
+        SITE.format("AllowOverwrite on\nHiddenStores on"),
+        "anonymous.rights.resume",
+        False,
+    ),
+    (
+        "STOR without STOU",
+        "<Limit LOGIN>\nDenyAll\n</Limit>\n"
+        + SITE.format(
+            "<Limit LOGIN>\nAllowAll\n</Limit>\n<Limit WRITE>\nDenyAll\n</Limit>\n"
+            "<Directory /srv/ftp/in>\n<Limit STOR>\nAllowAll\n</Limit>\n</Directory>"
+        ),
+        "commands.denied",
+        ("STOU",),
+    ),
+    (
         "owner without passwd",
         SITE.format("UserOwner root"),
         "anonymous.drop_box.owner",
