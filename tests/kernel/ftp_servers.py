@@ -33,6 +33,7 @@ PROGRAMS = {
     Form.PURE_ARGS: "pure-ftpd",
     Form.PROFTPD: "proftpd",
 }
+HERE = "127.0.0.1"
 PORT = 21
 PASSWORD = "secret"
 STUBS = {
@@ -81,10 +82,12 @@ def serving(
     *,
     by_inetd: bool = False,
     ours: bool = False,
+    at: tuple[str, int] = (HERE, PORT),
 ) -> Iterator[Path]:
     """Set the server up and run it; its /srv when this yields. It ends with everything of it.
 
     ``ours``: the embedded server takes the daemon's place, and has the same configuration.
+    ``at`` is where it answers.
     """
     _prepare(form, recipe, directory)
     command = _ours(form, recipe) if ours else _command(form, recipe)
@@ -99,7 +102,7 @@ def serving(
             stderr=output,
         )
         try:
-            _await_ready(namespace, process, directory)
+            _await_ready(namespace, process, directory, at)
             yield directory / "srv"
         finally:
             _end(process)
@@ -151,11 +154,13 @@ def _by_inetd(form: Form, command: list[str]) -> list[str]:
     return [word for word in command if word != "-n"] if form is Form.PROFTPD else command
 
 
-def _await_ready(namespace: str, process: subprocess.Popen[bytes], directory: Path) -> None:
+def _await_ready(
+    namespace: str, process: subprocess.Popen[bytes], directory: Path, at: tuple[str, int]
+) -> None:
     """Connect until the server answers; its early end is a failure with its own words."""
 
     def banner() -> bytes:
-        with socket.create_connection(("127.0.0.1", PORT), timeout=PATIENCE) as connection:
+        with socket.create_connection(at, timeout=PATIENCE) as connection:
             return connection.recv(64)
 
     while process.poll() is None:

@@ -84,8 +84,8 @@ class Served:
 class Talk:
     """A control connection, by hand."""
 
-    def __init__(self, port: int, source: str = HERE) -> None:
-        self.socket = socket.create_connection((HERE, port), PATIENCE, source_address=(source, 0))
+    def __init__(self, port: int, source: str = HERE, host: str = HERE) -> None:
+        self.socket = socket.create_connection((host, port), PATIENCE, source_address=(source, 0))
         self.lines = self.socket.makefile("rb")
         self.greeting = self.reply()
 

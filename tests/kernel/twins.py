@@ -13,9 +13,10 @@ import pytest
 from ftpfw.server.options import Form
 from ftpfw.server.recipes import Recipe
 
-from .ftp_servers import serving
+from .deeds import DEEDS
+from .ftp_servers import HERE, PORT, serving
 from .netns import inside
-from .scripts import PORT, hang_up, play
+from .scripts import hang_up, play
 from .served import Talk
 from .trees import Tree, changes, read_tree, restore
 
@@ -54,8 +55,10 @@ class Running:
     """A server that runs in a namespace; its files as this host sees them."""
 
     namespace: str
+    files: Path
     root: Path
     tree: Tree
+    at: tuple[str, int]
     users: dict[int, str]
 
     def answer(self, probe: Probe) -> str:
@@ -70,7 +73,7 @@ class Running:
         """
         for start in range(0, len(probes), together):
             some = probes[start : start + together]
-            talks = inside(self.namespace, partial(_connect, len(some)))
+            talks = inside(self.namespace, partial(_connect, len(some), *self.at))
             for probe, talk in zip(some, talks, strict=True):
                 yield self._answer(probe, talk)
             for talk in talks:
@@ -78,7 +81,9 @@ class Running:
 
     def _answer(self, probe: Probe, talk: Talk) -> str:
         try:
-            said = inside(self.namespace, lambda: play(probe.script, talk, login=probe.login))
+            said = inside(
+                self.namespace, lambda: play(probe.script, talk, DEEDS, login=probe.login)
+            )
         except TimeoutError:
             pytest.fail(f"{probe.id}: no answer to {probe.script}")
         left = changes(self.tree, read_tree(self.root), self.users)
@@ -86,18 +91,26 @@ class Running:
         return " | ".join([said, *left])
 
 
-def _connect(count: int) -> list[Talk]:
-    return [Talk(PORT) for _ in range(count)]
+def _connect(count: int, host: str, port: int) -> list[Talk]:
+    return [Talk(port, host, host) for _ in range(count)]
 
 
 @contextmanager
 def running(
-    namespace: str, form: Form, text: str, directory: Path, *, ours: bool, commands: str = ""
+    namespace: str,
+    form: Form,
+    text: str,
+    directory: Path,
+    *,
+    ours: bool,
+    commands: str = "",
+    at: tuple[str, int] = (HERE, PORT),
 ) -> Iterator[Running]:
     """One of the two, the daemon or ``ours``, by a configuration."""
     directory.mkdir()
-    with serving(namespace, form, Recipe(text, (), ROOM + commands, ""), directory, ours=ours):
+    recipe = Recipe(text, (), ROOM + commands, "")
+    with serving(namespace, form, recipe, directory, ours=ours, at=at):
         root = directory / "srv" / "ftp"
         lines = (directory / "etc" / "passwd").read_text().splitlines()
         users = {int(line.split(":")[2]): line.split(":")[0] for line in lines}
-        yield Running(namespace, root, read_tree(root), users)
+        yield Running(namespace, directory, root, read_tree(root), at, users)
