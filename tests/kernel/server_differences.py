@@ -26,13 +26,16 @@ class Difference:
     why: str
 
     def is_for(self, configuration: str, probe: str) -> bool:
+        if ":" in configuration:  # a row of options, by its whole name
+            return self.probe == probe and configuration in self.whose
         return self.probe == probe and configuration.startswith(self.whose)
 
     def holds(self, daemon: str, ours: str) -> bool:
-        return _fits(self.daemon, daemon) and _fits(self.ours, ours)
+        return fits(self.daemon, daemon) and fits(self.ours, ours)
 
 
-def _fits(pattern: str, answer: str) -> bool:
+def fits(pattern: str, answer: str) -> bool:
+    """Whether an answer is as a pattern has it."""
     parts = map(re.escape, pattern.split(ANYTHING))
     return re.fullmatch(".*".join(parts), answer, re.DOTALL) is not None
 
@@ -321,6 +324,80 @@ DIFFERENCES = (
         "somebody else's data connection is dropped, and the client's own awaited",
         ("passive theft", "vsftpd proftpd", "4:", "1:"),
         ("passive theft", A, "-:", "1:"),
+    ),
+    # of single options
+    *_because(
+        "150 comes before the data connection",
+        ("@unmet RETR pub/small", "vsftpd:accept_timeout", "4", "1 4"),
+        ("@deaf RETR pub/small", "vsftpd:connect_timeout", "4", "1 4"),
+    ),
+    *_because(
+        "data that has to be inside TLS is refused with EPSV already",
+        (
+            "@secure; @login; TYPE I; RETR pub/small",
+            "vsftpd:force_anon_data_ssl",
+            "TLSv1.2 2 2 5",
+            "TLSv1.2 2 2 EPSV 5",
+        ),
+    ),
+    *_because(
+        "the last failed login is answered by 421, which says that it was the last",
+        (
+            "USER ftp; PASS me@example.net; USER ftp; PASS me@example.net; @end",
+            "vsftpd:max_login_fails,delay_failed_login",
+            "3 5 3 5 0",
+            "3 5 3 4 0",
+        ),
+    ),
+    *_because(
+        "vsftpd holds a link's line to the pattern, with where it leads; ours its name",
+        (
+            "CWD pub; NLST",
+            "vsftpd:hide_file",
+            "2 2:[big deep outer private]",
+            "2 2:[big deep inner outer private]",
+        ),
+    ),
+    *_because(
+        "an upload of nothing that broke off leaves no file",
+        ("@stall STOR open/new", "vsftpd:data_connection_timeout", "1 4 | +open/new 0 …", "1 4"),
+        ("@stall STOR open/new", "proftpd:TimeoutStalled", "1 0 | +open/new 0 …", "1 4"),
+        ("STOR open/new (200000)", "proftpd:MaxStoreFileSize", "5 | +open/new 0 …", "5"),
+    ),
+    *_because(
+        "a new name is made at random, not by counting",
+        (
+            "STOR open/there",
+            "pure-ftpd-args:AutoRename",
+            "2 | +open/there.1 6 644 ftp",
+            "2 | +open/there.* 6 644 ftp",
+        ),
+    ),
+    *_because(
+        "ProhibitDotFilesRead counts for anonymous clients too, -z or not",
+        ("RETR pub/.dot", "pure-ftpd-args:ProhibitDotFilesRead", "2:dot", "5"),
+    ),
+    *_because(
+        "a disk that is full may have room later (452)",
+        ("STOR open/new", "pure-ftpd-args:MaxDiskUsage", "5", "4"),
+    ),
+    *_because(
+        "a login that needs TLS is refused, and the session goes on (RFC 4217 12)",
+        ("@login", "pure-ftpd-args:TLS,CertFile", "4", "5"),
+    ),
+    *_because(
+        "REST before STOR is refused for good (550), not for now (451)",
+        ("REST 2; STOR open/there", "proftpd:AllowOverwrite", "3 4", "3 5"),
+    ),
+    *_because(
+        "who is one too many is told to come again (421)",
+        ("@sessions 3", "proftpd:MaxClients proftpd:MaxClientsPerUser", "2 2 5", "2 2 4"),
+        ("@sessions 3", "proftpd:MaxConnectionsPerHost", "2 5 5", "2 4 4"),
+        ("@sessions 3", "proftpd:MaxInstances", "2 0 0", "2 4 4"),
+    ),
+    *_because(
+        "sessions of one address are counted from the connection on, not from the login",
+        ("@sessions 3", "proftpd:MaxClientsPerHost", "2 2 5", "2 4 4"),
     ),
 )
 """Every difference there is."""

@@ -8,20 +8,33 @@ plays all configurations, ``make test`` one of each daemon.
 from __future__ import annotations
 
 import os
+import select
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from .conftest import made_namespaces
-from .server_configurations import CONFIGURATIONS, Configuration, P
-from .server_differences import DIFFERENCES
-from .server_probes import PROBES
-from .twins import running
+from ftpfw.server.embedded import obeyed
+from ftpfw.server.embedded.obeyed import IDLE_PREFIXES
+from ftpfw.server.options import Form, Option
+from ftpfw.server.proftpd.table import ROWS as PROFTPD_TABLE
+from ftpfw.server.pureftpd.table import ROWS as PURE_TABLE
+from ftpfw.server.settings import paths
+from ftpfw.server.vsftpd.table import ROWS as VSFTPD_TABLE
 
+from .conftest import made_namespaces
+from .served import PATIENCE
+from .server_configurations import CONFIGURATIONS, A, Configuration, P, V
+from .server_differences import DIFFERENCES, fits
+from .server_options import OPTIONS, Row
+from .server_probes import PROBES
+from .twins import Probe, running
+
+SHORT = {"vsftpd:anon_umask", "pure-ftpd-args:Umask", "proftpd:PathAllowFilter"}
 CHOSEN = {"vsftpd-box", "pure-ftpd-box", "proftpd-box"}
 ALL = bool(os.environ.get("FTPFW_SERVER_PROOF"))
 RUN = [one for one in CONFIGURATIONS if ALL or one.id in CHOSEN]
+SHOWN = [row for row in OPTIONS if ALL or row.id in SHORT]
 TOGETHER = 45
 
 
@@ -46,6 +59,46 @@ def test_it_answers_as_the_daemon_does(configuration: Configuration, tmp_path: P
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.parametrize("row", SHOWN, ids=[row.id for row in SHOWN])
+def test_an_option_does_what_it_does_in_the_daemon(row: Row, tmp_path: Path) -> None:
+    """The daemon answers as the row has it; ours as the daemon, or as the table says."""
+    daemon, ours = (_answers(row, row.text, tmp_path / name) for name in ("daemon", "ours"))
+    for (script, wanted), theirs, mine in zip(row.asked, daemon, ours, strict=True):
+        assert fits(wanted, theirs), f"{script}: the daemon: {theirs}"
+        assert is_right(row.id, script, theirs, mine), f"{script}: {theirs}; ours: {mine}"
+    if row.without:
+        assert _answers(row, row.without, tmp_path / "without" / "ours") != ours
+
+
+def _answers(row: Row, text: str, directory: Path) -> list[str]:
+    ours = directory.name == "ours"
+    directory.parent.mkdir(exist_ok=True)
+    with (
+        made_namespaces() as namespaces,
+        running(
+            namespaces.create("option"),
+            row.form,
+            text,
+            directory,
+            ours=ours,
+            commands=row.commands,
+        ) as server,
+    ):
+        answers = [server.answer(Probe(ask, ask, row.login)) for ask, _ in row.asked]
+        if row.written is not None and text == row.text:
+            await_text(server.files / row.written[ours], row.written[2])
+    return answers
+
+
+def await_text(file: Path, text: str) -> None:
+    """A log may be written after the reply."""
+    for _ in range(int(PATIENCE / 0.05)):
+        if file.exists() and text in file.read_text(errors="replace"):
+            return
+        select.select([], [], [], 0.05)
+    pytest.fail(f"{text!r} is not in {file}")
+
+
 def is_right(configuration: str, probe: str, theirs: str, mine: str) -> bool:
     """Whether two answers are alike, or differ as one row of the table says."""
     rows = [row for row in DIFFERENCES if row.is_for(configuration, probe)]
@@ -57,7 +110,82 @@ def is_right(configuration: str, probe: str, theirs: str, mine: str) -> bool:
 def test_the_table_names_what_there_is() -> None:
     probes = {probe.id for probe in PROBES}
     assert len(probes) == len(PROBES)
+    asked = {(row.id, script) for row in OPTIONS for script, _ in row.asked}
     for row in DIFFERENCES:
-        assert row.probe in probes
         for whose in row.whose:
-            assert any(one.id.startswith(whose) for one in CONFIGURATIONS), whose
+            if ":" in whose:
+                assert (whose, row.probe) in asked
+            else:
+                assert row.probe in probes
+                assert any(one.id.startswith(whose) for one in CONFIGURATIONS), whose
+
+
+TABLES: dict[Form, tuple[Option, ...]] = {V: VSFTPD_TABLE, A: PURE_TABLE, P: PROFTPD_TABLE}
+ELSEWHERE = {
+    "listen_ipv6": "test_serve.py",
+    "listen_address6": "test_serve.py",
+    "listen_port": "test_serve_lifetime.py",
+    "Port": "test_serve_lifetime.py",
+    "ServerType": "test_serve_lifetime.py",
+    "implicit_ssl": "test_serve_tls.py",
+}
+"""Options whose effect is shown there, through the setting that they are for."""
+
+NOT_SHOWN = {
+    "nopriv_user": "no process here runs as it",
+    "User": "no process here runs as the server's; that of <Anonymous> is in every configuration",
+    "Group": "no process here runs as it",
+    "ssl_sslv2": "OpenSSL speaks it no more",
+    "ssl_sslv3": "OpenSSL speaks it no more",
+    "syslog_enable": "the log goes to standard error, and a notice says so",
+    "IPV6Only": "the other half of IPV4Only",
+    "MaxLoad": "a load is nothing that a test can make",
+    "MaxIdleTime": "it counts in minutes",
+    "VerboseLog": "the daemon's goes to syslog, which there is none of",
+}
+"""Options that no row shows → why."""
+
+
+def kept(path: str) -> bool:
+    """Whether the embedded server keeps a setting."""
+    return path not in {row.path for row in obeyed.ROWS} and not path.startswith(IDLE_PREFIXES)
+
+
+@pytest.mark.parametrize("form", TABLES, ids=str)
+def test_every_option_that_is_obeyed_is_shown(form: Form) -> None:
+    obeyed_here = {row.name for row in TABLES[form] if any(map(kept, row.paths))}
+    shown = {name for row in OPTIONS if row.form is form for name in row.options.split()}
+    assert shown <= {row.name for row in TABLES[form]}
+    assert obeyed_here - shown - {*ELSEWHERE, *NOT_SHOWN} == set()
+    assert not shown & ({*ELSEWHERE, *NOT_SHOWN} - {"User"})
+    for name in ELSEWHERE.values():
+        assert (Path(__file__).parent / name).exists()
+
+
+def test_every_setting_that_is_kept_has_an_option_that_is_shown() -> None:
+    shown = {
+        path
+        for row in OPTIONS
+        for option in TABLES[row.form]
+        if option.name in row.options.split()
+        for path in option.paths
+    }
+    elsewhere = {
+        path
+        for table in TABLES.values()
+        for option in table
+        if option.name in ELSEWHERE
+        for path in option.paths
+    }
+    assert {path for path in paths() if kept(path)} - shown - elsewhere - NO_OPTION == set()
+
+
+NO_OPTION = {
+    "messages.goodbye_file",
+    "process.user",
+    "process.group",
+    "limits.load",
+    "anonymous.drop_box.quota_files",
+    "anonymous.drop_box.quota_bytes",
+}
+"""Settings of ours alone, which test_serve_uploads.py shows, and those of NOT_SHOWN."""

@@ -360,14 +360,14 @@ def _may(contexts: Sequence[Context]) -> Iterator[tuple[str, bool]]:
     """Every right, as contexts give it."""
     allowed = {right: judge(verb, contexts) is not Outcome.NONE for right, verb in VERB_OF.items()}
     over = boolean(find("AllowOverwrite", contexts), False)
-    in_place = over and not _hides(contexts)  # into a hidden file nothing is appended: 451
-    resume = boolean(find("AllowStoreRestart", contexts), True)
+    restart = boolean(find("AllowStoreRestart", contexts), False)
+    in_place = over and restart and not _hides(contexts)  # otherwise APPE too is answered by 451
     yield from (
         allowed
         | {
             "overwrite": allowed["upload"] and over,
             "append": allowed["append"] and in_place,
-            "resume": allowed["upload"] and in_place and resume,
+            "resume": allowed["upload"] and in_place,
             "rename": allowed["rename"] and judge("RNTO", contexts) is not Outcome.NONE,
         }
     ).items()

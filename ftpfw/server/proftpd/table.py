@@ -204,7 +204,14 @@ ROWS = (
     _row("Include", _EVERYWHERE, "", "reads another file"),
     # files
     _row("AllowOverwrite", _EVERYWHERE, "off", _RIGHTS_OF_UPLOAD, "files may be stored over"),
-    _row("AllowStoreRestart", _EVERYWHERE, "on", _RIGHTS_OF_UPLOAD, "uploads may be resumed"),
+    _row(
+        "AllowStoreRestart",
+        _EVERYWHERE,
+        "off",
+        _RIGHTS_OF_UPLOAD,
+        "uploads may be resumed, and appended to",
+        documented="on",
+    ),
     _row("AllowRetrieveRestart", _EVERYWHERE, "on", "downloads may be resumed"),
     _row(
         "HiddenStores",
