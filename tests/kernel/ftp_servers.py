@@ -161,7 +161,12 @@ def _await_ready(
 
     def banner() -> bytes:
         with socket.create_connection(at, timeout=PATIENCE) as connection:
-            return connection.recv(64)
+            first = connection.recv(64)
+            connection.sendall(b"QUIT\r\n")  # its seat is to be free for who comes next
+            with suppress(ConnectionError):
+                while connection.recv(4096):
+                    pass
+            return first
 
     while process.poll() is None:
         with suppress(ConnectionRefusedError):

@@ -350,6 +350,33 @@ DIFFERENCES = (
         ),
     ),
     *_because(
+        "the last failed login is answered by 421, as above",
+        (
+            "USER x; PASS y; USER x; PASS y; @end",
+            "proftpd:MaxLoginAttempts",
+            "3 5 3 5 0",
+            "3 5 3 4 0",
+        ),
+    ),
+    *_because(
+        "a data connection that resumes no TLS session is refused for good (522), not for now",
+        (
+            "@forget; @secure; @login; PBSZ 0; PROT P; TYPE I; RETR pub/small",
+            "proftpd:TLSEngine,TLSRSACertificateFile,TLSRSACertificateKeyFile",
+            "- TLSv1.2 2 2 2 2 4:",
+            "- TLSv1.2 2 2 2 2 5:",
+        ),
+    ),
+    *_because(
+        "the directory itself, the one above and a link that leads out are in no listing",
+        (
+            "LIST pub",
+            "proftpd:ListOptions",
+            "2:[. .. .dot big deep inner outer private small]",
+            "2:[.dot big deep inner private small]",
+        ),
+    ),
+    *_because(
         "vsftpd holds a link's line to the pattern, with where it leads; ours its name",
         (
             "CWD pub; NLST",

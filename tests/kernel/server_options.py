@@ -45,7 +45,7 @@ class Row:
         return f"{self.form}:{self.options.replace(' ', ',')}"
 
 
-OTHER = VSFTPD_UPLOAD + "anon_other_write_enable=YES\n"
+OTHER = VSFTPD_UPLOAD + "anon_other_write_enable=YES\nanon_umask=022\n"
 CERTIFICATE = """
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=server \\
     -keyout /etc/key.pem -out /etc/chain.pem 2>/dev/null
