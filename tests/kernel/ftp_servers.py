@@ -74,9 +74,18 @@ while True:
 
 @contextmanager
 def serving(
-    namespace: str, form: Form, recipe: Recipe, directory: Path, *, by_inetd: bool = False
+    namespace: str,
+    form: Form,
+    recipe: Recipe,
+    directory: Path,
+    *,
+    by_inetd: bool = False,
+    address: str = "127.0.0.1",
 ) -> Iterator[Path]:
-    """Set the server up and run it; its /srv when this yields. It ends with everything of it."""
+    """Set the server up and run it; its /srv when this yields. It ends with everything of it.
+
+    ``address`` is one that it listens on.
+    """
     _prepare(form, recipe, directory)
     command = _command(form, recipe)
     if by_inetd:
@@ -90,7 +99,7 @@ def serving(
             stderr=output,
         )
         try:
-            _await_ready(namespace, process, directory)
+            _await_ready(namespace, address, process, directory)
             yield directory / "srv"
         finally:
             _end(process)
@@ -130,11 +139,13 @@ def _by_inetd(form: Form, command: list[str]) -> list[str]:
     return [word for word in command if word != "-n"] if form is Form.PROFTPD else command
 
 
-def _await_ready(namespace: str, process: subprocess.Popen[bytes], directory: Path) -> None:
+def _await_ready(
+    namespace: str, address: str, process: subprocess.Popen[bytes], directory: Path
+) -> None:
     """Connect until the server answers; its early end is a failure with its own words."""
 
     def banner() -> bytes:
-        with socket.create_connection(("127.0.0.1", PORT), timeout=PATIENCE) as connection:
+        with socket.create_connection((address, PORT), timeout=PATIENCE) as connection:
             return connection.recv(64)
 
     while process.poll() is None:
