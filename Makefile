@@ -66,7 +66,8 @@ fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 
 SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_firewall.py \
                 tests/kernel/test_serve_uploads.py \
-                tests/kernel/test_serve_differential.py
+                tests/kernel/test_serve_differential.py \
+                tests/kernel/test_generated.py
 
 proof: setup-tests ## The tests with generated traffic, long, with a new seed
 	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=8000 FTPFW_CUTS=40 \

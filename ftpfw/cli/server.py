@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -180,6 +180,7 @@ def convert(context: click.Context, file: Path, form: str | None, target: str) -
     help="What the server is for.",
 )
 @click.option("--address", help="The address to listen on; without it, every one of the host.")
+@click.option("--public", help="The address under which a gateway publishes the server.")
 @click.option("--port", type=click.IntRange(1, 65535), default=21, show_default=True)
 @click.option(
     "--passive-ports", default="61000-61199", show_default=True, help="Two for each session."
@@ -196,14 +197,26 @@ def generate(
     form: str,
     purpose: str,
     address: str | None,
+    public: str | None,
     port: int,
     passive_ports: str,
     root: str,
     inetd: bool,
     output: Path | None,
 ) -> None:
-    """Make a safe server: its configuration, the commands it takes, the firewall's policy."""
-    site = _site(address, port, passive_ports, root, inetd)
+    """Make a safe server: its configuration, the commands it takes, the firewall's policy.
+
+    The policy is for the server's own host, or with --public for the gateway before it.
+    """
+    ports = _passive(passive_ports)
+    if not root.startswith("/"):
+        raise click.UsageError("--root takes an absolute path")
+    here, there = _host("--address", address), _host("--public", public)
+    if there and here is None:
+        raise click.UsageError("--public takes --address, by which the gateway knows the server")
+    if here and there and here.version != there.version:
+        raise click.UsageError("--public and --address are of two IP versions")
+    site = Site(root.rstrip("/") or "/", here, port, ports, inetd, there)
     recipe = make(Purpose(purpose), Form(form), site)
     if output is None:
         _echo_recipe(recipe, form)
@@ -307,18 +320,18 @@ def _write_recipe(recipe: Recipe, form: Form, output: Path) -> None:
         click.echo(f"wrote {output / file}")
 
 
-def _site(address: str | None, port: int, passive: str, root: str, inetd: bool) -> Site:
+def _passive(passive: str) -> range:
     match = re.fullmatch(r"(\d{1,5})-(\d{1,5})", passive, re.ASCII)
     if not match or not 1024 <= int(match[1]) < int(match[2]) <= 65535:
         raise click.UsageError("--passive-ports takes two ports from 1024 to 65535, as 61000-61199")
-    if not root.startswith("/"):
-        raise click.UsageError("--root takes an absolute path")
-    ports = range(int(match[1]), int(match[2]) + 1)
+    return range(int(match[1]), int(match[2]) + 1)
+
+
+def _host(option: str, text: str | None) -> IPv4Address | IPv6Address | None:
     try:
-        host = ip_address(address) if address else None
+        return ip_address(text) if text else None
     except ValueError:
-        raise click.UsageError(f"--address: {address!r} is no IP address") from None
-    return Site(root.rstrip("/") or "/", host, port, ports, inetd)
+        raise click.UsageError(f"{option}: {text!r} is no IP address") from None
 
 
 def _option(one: Given) -> dict[str, Any]:

@@ -44,13 +44,17 @@ class Purpose(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where the server is and what it serves. ``address`` None: every one of this host."""
+    """Where the server is and what it serves. ``address`` None: every one of this host.
+
+    ``public`` is the address under which a gateway publishes it; None: it needs no gateway.
+    """
 
     root: str = "/srv/ftp"
     address: Host | None = None
     port: int = 21
     passive_ports: range = range(61000, 61200)
     inetd: bool = False
+    public: Host | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ def _family(address: Host | None) -> Family:
 
 def _of_purpose(purpose: Purpose, daemon: Daemon, place: Place) -> dict[Path, Any]:
     if purpose is Purpose.USERS:
-        return _of_users(daemon)
+        return {**_of_users(daemon), **_announced(place.public)}
     changes: dict[Path, Any] = {
         "anonymous.root": place.root,
         "anonymous.names": ("anonymous", "ftp"),
@@ -182,6 +186,11 @@ def _of_users(daemon: Daemon) -> dict[Path, Any]:
     if daemon is Daemon.PURE_FTPD:
         changes |= {"users.lowest_uid": 1000, "tls.anonymous": TlsLevel.DATA}
     return changes
+
+
+def _announced(public: Host | None) -> dict[Path, Any]:
+    """Inside TLS no gateway can put another address into a 227 reply; IPv6 has no such reply."""
+    return {"passive.announced": public} if getattr(public, "version", None) == 4 else {}
 
 
 _TLS_PACKAGE = {
@@ -299,18 +308,24 @@ def _inetd(form: Form, place: Place, text: str) -> list[str]:
 
 
 def _policy(place: Place) -> str:
-    """What lets clients in: `ftpfw load` of it on the server's own host."""
+    """What lets clients in: `ftpfw load` of it on the server's own host, or on its gateway."""
     address = place.address if place.address is not None else "192.0.2.10"
-    comment = "" if place.address is not None else "  # this host's address"
+    comment = "" if place.address is not None else "  # the server's address"
     ports = place.passive_ports
+    if place.public is None:
+        title, inside, public = "firewall of the FTP server's own host", "[]", ""
+    else:
+        title, inside = "gateway that publishes the FTP server", '["eth1"]'
+        public = f'public = "{place.public}"\n'
     return (
-        "# The firewall of the FTP server's own host: ftpfw load gateway.toml\n"
+        f"# The {title}: ftpfw load gateway.toml\n"
         "[gateway]\n"
-        "inside  = []\n"
+        f"inside  = {inside}\n"
         'outside = "eth0"\n'
         "\n"
         "[[server]]\n"
         f'address = "{address}"{comment}\n'
+        f"{public}"
         f"port = {place.port}\n"
         f'passive_ports = "{ports.start}-{ports.stop - 1}"\n'
     )

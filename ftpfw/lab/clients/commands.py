@@ -60,7 +60,8 @@ class Errand:
     """One transfer: a file of the server's to or from a local one, or a directory's listing.
 
     ``remote`` is relative to the server's root. ``tls`` is explicit FTPS with protected data;
-    nobody's certificate is looked at. ``patience`` is in seconds.
+    nobody's certificate is looked at. ``patience`` is in seconds. ``login``, as ``user:password``,
+    is for clients that take it in a URL; without it they are anonymous.
     """
 
     what: What
@@ -70,6 +71,7 @@ class Errand:
     local: PurePath
     tls: bool = False
     patience: float = PATIENCE
+    login: str = ""
 
     @property
     def version(self) -> int:
@@ -78,8 +80,9 @@ class Errand:
 
     @property
     def authority(self) -> str:
-        """The server as URLs write it."""
-        return f"[{self.server}]" if self.version == 6 else self.server
+        """The server as URLs write it, after the login."""
+        host = f"[{self.server}]" if self.version == 6 else self.server
+        return f"{self.login}@{host}" if self.login else host
 
 
 @dataclass(frozen=True, slots=True)

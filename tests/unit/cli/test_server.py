@@ -1,4 +1,5 @@
 import json
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,11 @@ def test_what_nobody_can_guess(tmp_path: Path) -> None:
         ["audit", "FILE", "--json", "--sarif"],
         ["convert", "FILE", "--to", "wu-ftpd"],
         ["generate", "--daemon", "vsftpd", "--for", "drop-box", "--address", "here"],
+        ["generate", "--daemon", "vsftpd", "--for", "drop-box", "--public", "192.0.2.1"],
+        [
+            *("generate", "--daemon", "vsftpd", "--for", "drop-box"),
+            *("--address", "10.0.2.10", "--public", "2001:db8::1"),
+        ],
         ["generate", "--daemon", "vsftpd", "--for", "drop-box", "--passive-ports", "5-9"],
         ["generate", "--daemon", "vsftpd", "--for", "drop-box", "--root", "srv"],
         ["generate", "--daemon", "vsftpd", "--for", "warez"],
@@ -185,12 +191,14 @@ def test_a_generated_server_is_shown() -> None:
     assert "/etc/inetd.conf" in result.stdout
 
 
+PUBLISHED = Place(address=IPv4Address("10.0.2.10"), public=IPv4Address("192.0.2.1"))
 EVERY = [(form, purpose) for form in WRITERS if form is not Form.PURE_DEBIAN for purpose in Purpose]
 
 
 @pytest.mark.parametrize(("form", "purpose"), EVERY, ids=[f"{f} {p}" for f, p in EVERY])
-def test_generated_servers_pass_the_audit(form: Form, purpose: Purpose) -> None:
-    recipe = make(purpose, form, Place())
+@pytest.mark.parametrize("place", [Place(), PUBLISHED], ids=["here", "published"])
+def test_generated_servers_pass_the_audit(form: Form, purpose: Purpose, place: Place) -> None:
+    recipe = make(purpose, form, place)
     assert recipe.unexpressed == ()
     policy = read_policy(recipe.policy, "gateway.toml")
     findings = audit(read_text(recipe.configuration, "made", form), policy)
