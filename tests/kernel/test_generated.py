@@ -115,15 +115,20 @@ def filled(root: Path, purpose: Purpose) -> Running:
     return server
 
 
-def errands(purpose: Purpose) -> Iterator[tuple[str, What, Mode]]:
+def errands(form: Form | None, purpose: Purpose) -> Iterator[tuple[str, What, Mode]]:
     """What there is to be done; whom and what no client or gateway can do is left out.
 
     A server whose control connection is encrypted cannot be active through a gateway: nobody
-    reads there where it will connect to (RFC 4217 section 9).
+    reads there where it will connect to (RFC 4217 section 9). vsftpd 3.0.3 sends session tickets
+    on data connections too, where TLS is 1.3, and cannot be told not to: a client that only
+    writes leaves them unread, its close becomes a reset, and now and then (seen with curl 7.88
+    and lftp 4.9) vsftpd answers 426 to an upload.
     """
     tls = purpose is Purpose.USERS
     for client, what, mode in product(CLIENTS, What, Mode):
-        if cannot(client, mode, 4, what, tls=tls) is None and not (tls and mode.active):
+        if cannot(client, mode, 4, what, tls=tls) is not None or (tls and mode.active):
+            continue
+        if not (tls and form is Form.VSFTPD and what is What.UP):
             yield client, what, mode
 
 
@@ -169,7 +174,7 @@ def test_every_client_through_the_gateway(
         loaded(net.gateway, policy, state / "g") as gateway,
     ):
         wrong, refused = [], 0
-        for client, what, mode in errands(purpose):
+        for client, what, mode in errands(form, purpose):
             outcome = done((client, what, mode), server, host, own)
             if what is What.UP and purpose is Purpose.DOWNLOAD:
                 assert outcome is not None, f"{client} stored a file by {mode}"
@@ -179,7 +184,7 @@ def test_every_client_through_the_gateway(
         assert not wrong, "\n\n".join(wrong)
         gateway.require_no_faults()
         stored = {one.name for one in server.files.rglob("*-up-*")}
-        ups = sum(what is What.UP for _, what, _ in errands(purpose))
+        ups = sum(what is What.UP for _, what, _ in errands(form, purpose))
         assert len(stored) == ups - refused
         if purpose is Purpose.DROP_BOX:
             modes = {stat.S_IMODE(one.stat().st_mode) for one in server.files.rglob("*-up-*")}
