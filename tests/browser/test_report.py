@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from ftpfw.lab.library import find
 from ftpfw.lab.matrix import MatrixReport, Outcome, expectation, trials
 from ftpfw.lab.report.page import page
 from ftpfw.lab.results import Cell, Report, RowResult, Verdict
+from tests.kernel.netns import require_program, require_root
 
 from .conftest import show
 
@@ -122,6 +125,30 @@ def test_the_old_and_the_new_line_are_both_to_be_read(
     text = browser.execute_script("return document.querySelector('#nat-gateway svg').textContent")
     assert "192,168,100,100," in text
     assert "203,0,113,100," in text
+
+
+@pytest.fixture(scope="module")
+def run_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    require_root()
+    require_program("ip", "vsftpd", "lftp", "curl")
+    path = tmp_path_factory.mktemp("run") / "lab.html"
+    run = [sys.executable, "-m", "ftpfw", "lab", "run", "nat-gateway", "--html", str(path)]
+    subprocess.run(run, capture_output=True, check=True, timeout=300)
+    return path
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_run(browser: webdriver.Chrome, run_report: Path, width: int) -> None:
+    show(browser, run_report, width)
+    fits, outside = browser.execute_script(CUT_OFF)
+    assert (fits, outside) == (True, [])
+    assert browser.execute_script(OUT_OF_BOX) == []
+    assert complaints(browser) == []
+    ladders = browser.find_elements(By.CSS_SELECTOR, "svg.ladder")
+    texts = [one.get_attribute("textContent") or "" for one in ladders]
+    rewritten = [text for text in texts if "10,77,1,10," in text and "192,0,2,1," in text]
+    assert rewritten, "what a client says, and what the server hears"
+    assert any("conntrack expects" in text for text in rewritten)
 
 
 def count(browser: webdriver.Chrome) -> str:
