@@ -17,7 +17,11 @@ from ftpfw.capture.report import Control, Data, Report
 from ftpfw.capture.rungs import carried
 from ftpfw.conntrack.model import Direction
 
-TELLING = re.compile(r"PORT |EPRT |PASV|EPSV|227 |229 ", re.IGNORECASE)
+TELLING = {
+    Direction.ORIGINAL: re.compile(r"PORT |EPRT |PASV|EPSV", re.IGNORECASE),
+    Direction.REPLY: re.compile(r"227 |229 "),
+}
+"""What negotiates; a server's list of what it can (FEAT) names commands too."""
 LOST = "✗ not passed on"
 
 
@@ -82,7 +86,7 @@ def _spoken(control: Control, other: Control | None, *, both: bool) -> Iterator[
             came = passed.popleft() if passed else None
             text = _close(one.text)
             there = LOST if came is None else _close(came.text)
-            telling = TELLING.match(text) is not None
+            telling = TELLING[direction].match(text) is not None
             if there == text:
                 yield Message(one.time, direction, text, telling)
             else:

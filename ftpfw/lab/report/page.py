@@ -122,7 +122,10 @@ def _exercise(exercise: Exercise, report: Report) -> Iterator[str]:
 
 def _what(exercise: Exercise) -> dict[str, str]:
     """What stands on each host, in a few words."""
-    found = {service.host: service.daemon for service in exercise.services}
+    daemons: dict[str, list[str]] = {}
+    for service in exercise.services:
+        daemons.setdefault(service.host, []).append(service.daemon)
+    found = {host: ", ".join(dict.fromkeys(names)) for host, names in daemons.items()}
     for host, policy in exercise.policies.items():
         nat = "masquerade = true" in policy or "{masquerade}" in policy
         found[host] = "ftpfw, NAT" if nat else "ftpfw"
