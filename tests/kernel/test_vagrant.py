@@ -43,6 +43,21 @@ def test_vagrant_takes_the_file(tmp_path: Path) -> None:
         assert f"==> {name}: " in done.stdout
 
 
+def test_vagrant_takes_the_file_for_virtualbox(tmp_path: Path) -> None:
+    """VirtualBox itself cannot be had everywhere; Vagrant asks it only for its version here."""
+    manage = tmp_path / "VBoxManage"
+    manage.write_text('#!/bin/sh\ncase "$*" in --version) echo 6.1.50r161033 ;; esac\n')
+    manage.chmod(0o755)
+    done = vagrant(
+        "validate",
+        home=tmp_path / "home",
+        PATH=f"{tmp_path}:{os.environ['PATH']}",
+        VAGRANT_DEFAULT_PROVIDER="virtualbox",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "validated successfully" in done.stdout
+
+
 def test_an_exercise_that_there_is_not(tmp_path: Path) -> None:
     done = vagrant("validate", "--ignore-provider", home=tmp_path, FTPFW_LAB="elsewhere")
     assert done.returncode != 0
