@@ -25,7 +25,8 @@ from ftpfw.helper.eventloop import EventLoop
 from ftpfw.helper.notify import READY, STOPPING, notify, reloading
 from ftpfw.server.embedded.certificate import keep
 from ftpfw.server.embedded.listeners import described, inherited, is_listening, standard_input
-from ftpfw.server.embedded.master import Master, pid_file, signals
+from ftpfw.server.embedded.loop import signals
+from ftpfw.server.embedded.master import Master, pid_file
 from ftpfw.server.embedded.obeyed import notices, sort_given
 from ftpfw.server.embedded.own import Wish, asked, base, drop_box
 from ftpfw.server.embedded.site import Site

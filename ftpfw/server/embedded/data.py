@@ -1,9 +1,6 @@
-"""Data connections: who may open one, on which port, and how bytes go through it.
+"""A data connection: how bytes go through it.
 
-pyftpdlib's are changed where that matters: a passive port is in its range or there is none (425);
-a connection from elsewhere is dropped without a word, since a reply that answers no command
-would shift all that follow; an active connection is opened when a transfer begins; an upload
-that ends in a reset is not whole.
+pyftpdlib's is changed where that matters: an upload that ends in a reset is not whole.
 """
 
 from __future__ import annotations
@@ -15,8 +12,7 @@ from typing import Any
 
 from pyftpdlib.exceptions import _FileReadWriteError, _GiveUpOnSendfile, _RetryError
 from pyftpdlib.handlers.ftp.data import DTPHandler
-from pyftpdlib.handlers.ftp.dispatchers import ActiveDTP
-from pyftpdlib.ioloop import Connector, timer
+from pyftpdlib.ioloop import timer
 
 from ftpfw.server.embedded.bounds import pause
 from ftpfw.server.embedded.upload import Refused, reply_to
@@ -32,141 +28,6 @@ TURNS = 4
 
 _AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY)
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.ESHUTDOWN)
-
-
-def plain(address: str) -> str:
-    """An address without what a socket of both families puts before one of IPv4."""
-    return address.removeprefix("::ffff:").partition("%")[0]
-
-
-def listen_passive(address: str, ports: range | None, start: int) -> socket.socket | None:
-    """A listening socket on a free port of the range; None where there is none.
-
-    ``start`` is where in the range to begin. Two sockets may bind one port with SO_REUSEADDR, which
-    it takes to use ports again at once; only one may listen.
-    """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    tried = [0] if ports is None else ports
-    for step in range(len(tried)):
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setblocking(False)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((address, tried[(start + step) % len(tried)]))
-            listener.listen(5)
-        except OSError as error:
-            listener.close()
-            if error.errno not in {errno.EADDRINUSE, errno.EACCES}:
-                raise
-        else:
-            return listener
-    return None
-
-
-class Passive:
-    """Waits for the client's data connection, in pyftpdlib's loop."""
-
-    def __init__(self, session: Any, listener: socket.socket) -> None:
-        self._session = session
-        self._listener = listener
-        self._fileno = listener.fileno()
-        self._ioloop = session.ioloop
-        self._closed = False
-        accept = session.site.settings.timeouts.accept
-        self._timer = accept and self._ioloop.call_later(accept, self._nobody_came)
-        self._ioloop.register(self._fileno, self, self._ioloop.READ)
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def writable(self) -> bool:
-        """Never."""
-        return False
-
-    def handle_read_event(self) -> None:
-        """Take a connection from the client's own address, and no other."""
-        session = self._session
-        try:
-            sock, address = self._listener.accept()
-        except OSError:
-            return
-        if plain(address[0]) != session.remote_ip:
-            sock.close()
-            session.warn(f"a data connection from {plain(address[0])} was dropped")
-            return
-        self.close()
-        session.take_data(sock)
-
-    def handle_close(self) -> None:
-        """It broke."""
-        self._nobody_came()
-
-    def handle_error(self) -> None:
-        """A fault of the server's own."""
-        self._session.log_exception(self)
-        self.close()
-
-    def _nobody_came(self) -> None:
-        if not self._closed:
-            self.close()
-            self._session.fail_transfer("425 No data connection came.")
-
-    def close(self) -> None:
-        """Wait no longer."""
-        if self._closed:
-            return
-        self._closed = True
-        self._ioloop.unregister(self._fileno)
-        self._listener.close()
-        if self._timer and not self._timer.cancelled:
-            self._timer.cancel()
-
-
-class Active(ActiveDTP):
-    """Opens a data connection to the client."""
-
-    def __init__(self, ip: str, port: int, session: Any) -> None:
-        Connector.__init__(self, ioloop=session.ioloop)
-        self.cmd_channel = session
-        self.log_exception = session.log_exception
-        self._idler = None
-        if timeout := session.site.settings.timeouts.connect:
-            self._idler = self.call_later(timeout, self.handle_timeout)
-        source = plain(session.socket.getsockname()[0])
-        try:
-            self.create_socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, socket.SOCK_STREAM)
-            self.bind((source, 0))
-            self.connect((ip, port))
-        except OSError:
-            self.handle_close()
-
-    def handle_connect(self) -> None:
-        """It is open, or failed."""
-        error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if error:
-            raise OSError(error, os.strerror(error))
-        self.del_channel()
-        if self._idler is not None and not self._idler.cancelled:
-            self._idler.cancel()
-        session = self.cmd_channel
-        if not session.connected:
-            self.close()
-            return
-        session._dtp_connector = None  # noqa: SLF001 -- pyftpdlib's, and its socket is given on
-        self._closed = True  # whatever still is done with this object must not touch the socket
-        session.take_data(self.socket)
-
-    def handle_timeout(self) -> None:
-        """The client does not answer."""
-        self.handle_close()
-
-    def handle_close(self) -> None:
-        """No connection came about."""
-        if not self._closed:
-            self.close()
-            if self.cmd_channel.connected:
-                self.cmd_channel.fail_transfer("425 Can't open the data connection.")
 
 
 def send_small(sock: socket.socket, file: Any) -> bool:

@@ -1,7 +1,7 @@
 """The parent of the workers: it accepts nothing and reads nothing that a client sends.
 
 It keeps root, where it was started so, for three things alone: to read the configuration again, to
-open what that names, and to give whole uploads to their keeper, which is checked (`_may_give`).
+open what that names, and to give whole uploads to their keeper, which is checked (`giving`).
 A reload starts workers on the new settings and has the old ones go on with their sessions; where it
 fails, all stays as it is. A worker that dies is mourned and replaced.
 """
@@ -14,17 +14,18 @@ import os
 import select
 import signal
 import socket
-import stat
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from ftpfw.errors import FtpfwError, HostError
+from ftpfw.server.embedded.giving import give
 from ftpfw.server.embedded.listeners import open_listeners
+from ftpfw.server.embedded.loop import Loop
 from ftpfw.server.embedded.seats import Seats
 from ftpfw.server.embedded.site import Site, prepare
 from ftpfw.server.embedded.worker import DONE, DRAIN, GIVE, NOT_DONE, READY, STOP, run_worker
@@ -35,25 +36,6 @@ log = logging.getLogger(__name__)
 READY_WITHIN = 20.0
 AGAIN_AFTER = 1.0
 """Seconds until a worker that died is replaced."""
-
-
-class Loop(Protocol):
-    """What the parent waits with."""
-
-    def watch(self, descriptor: int, ready: Callable[[], object]) -> None:
-        """Call when a descriptor can be read."""
-
-    def unwatch(self, descriptor: int) -> None:
-        """Watch it no more."""
-
-    def after(self, seconds: float, callback: Callable[[], object]) -> None:
-        """Call later."""
-
-    def stop(self) -> None:
-        """Leave the loop."""
-
-    def run(self) -> None:
-        """Serve until then."""
 
 
 @dataclass(slots=True)
@@ -236,7 +218,7 @@ class Master:
         if not message:
             self._loop.unwatch(member.favours.fileno())
             return
-        done = message == GIVE and bool(descriptors) and _give(member.site, descriptors[0])
+        done = message == GIVE and bool(descriptors) and give(member.site, descriptors[0])
         for descriptor in descriptors:
             os.close(descriptor)
         with suppress(OSError):
@@ -277,49 +259,6 @@ def _await_ready(member: Member) -> None:
         os.waitpid(member.pid, 0)
         os.close(member.ended)
         raise HostError(f"a worker did not start: {said.decode(errors='replace')}")
-
-
-def _may_give(site: Site, found: os.stat_result) -> bool:
-    """Whether a file is a whole upload of the worker's user, and nothing else."""
-    return stat.S_ISREG(found.st_mode) and found.st_uid == site.who.uid and found.st_nlink == 1
-
-
-def _give(site: Site, descriptor: int) -> bool:
-    if site.keeper is None or not _may_give(site, os.fstat(descriptor)):
-        return False
-    mode = site.settings.anonymous.drop_box.owner_mode
-    try:
-        os.fchown(descriptor, site.keeper.uid, site.keeper.gid)
-        if mode is not None:
-            os.fchmod(descriptor, mode)
-    except OSError as error:
-        log.error("an upload could not be given away: %s", error.strerror)  # noqa: TRY400
-        return False
-    return True
-
-
-@contextmanager
-def signals(loop: Loop, calls: Mapping[int, Callable[[], object]]) -> Iterator[None]:
-    """Have signals call functions in the loop, not in the middle of something."""
-    woken, waker = socket.socketpair()
-    with woken, waker:
-        waker.setblocking(False)
-
-        def heed() -> None:
-            for number in dict.fromkeys(woken.recv(4096)):
-                if call := calls.get(number):
-                    call()
-
-        loop.watch(woken.fileno(), heed)
-        before = {number: signal.signal(number, lambda *_: None) for number in calls}
-        wakeup = signal.set_wakeup_fd(waker.fileno())
-        try:
-            yield
-        finally:
-            signal.set_wakeup_fd(wakeup)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            loop.unwatch(woken.fileno())
 
 
 @contextmanager

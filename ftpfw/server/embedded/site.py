@@ -9,36 +9,24 @@ from __future__ import annotations
 import os
 import pwd
 import socket
-import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from ftpfw.errors import ConfigError, HostError
+from ftpfw.errors import HostError
 from ftpfw.server.embedded.bounds import Room, refuse_upload
+from ftpfw.server.embedded.boxes import find_box, may_add, open_box
 from ftpfw.server.embedded.certificate import Tls, load
 from ftpfw.server.embedded.jail import Jail
 from ftpfw.server.embedded.judge import Law
 from ftpfw.server.embedded.obeyed import error_at, require_kept
-from ftpfw.server.embedded.paths import is_within, join
 from ftpfw.server.embedded.privileges import Account, account
 from ftpfw.server.embedded.seats import Seats
+from ftpfw.server.embedded.texts import Texts, read_lines, read_texts
 from ftpfw.server.embedded.upload import PREFIX, Refused
 from ftpfw.server.settings import Host, Settings, Start, TlsLevel
 
 LOG_MODE = 0o640
-BOX_MODE = 0o1730
-"""Root's; sessions can add to it and enter it, but neither look into it nor take away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """What clients are told, line by line."""
-
-    greeting: tuple[str, ...]
-    login: tuple[str, ...]
-    goodbye: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -146,10 +134,12 @@ def prepare(settings: Settings, seats: Seats) -> Site:
     jail = _jail(settings, root)
     opened: list[int] = []
     try:
-        boxes = [_box(settings, jail, directory) for directory in anonymous.drop_box.directories]
+        boxes = [
+            find_box(settings, jail, directory) for directory in anonymous.drop_box.directories
+        ]
         boxes = boxes if anonymous.rights.upload else []
         for path, _ in boxes:
-            opened.append(_open_box(jail, path, who, settings))
+            opened.append(open_box(jail, path, who, settings))
         transfers = _transfer_log(settings)
         opened += [] if transfers is None else [transfers]
         return Site(
@@ -158,8 +148,8 @@ def prepare(settings: Settings, seats: Seats) -> Site:
             jail=jail,
             who=who,
             keeper=_keeper(settings),
-            texts=_texts(settings, jail),
-            refused_passwords=_refused_passwords(settings),
+            texts=read_texts(settings, jail),
+            refused_passwords=frozenset(read_lines(settings, "anonymous.refused_passwords", None)),
             announced=_announced(settings),
             seats=seats,
             tls=_tls(settings),
@@ -185,58 +175,6 @@ def _jail(settings: Settings, root: str) -> Jail:
     except OSError as error:
         what = f"{root} cannot be served: {error.strerror}"
         raise error_at(settings, "anonymous.root", what, "name another by --root") from error
-
-
-def _box(settings: Settings, jail: Jail, directory: str) -> tuple[str, str]:
-    """A directory for uploads: as clients name it, and as it is."""
-    real = os.path.realpath(directory)
-    if not is_within(real, jail.directory) or real == jail.directory:
-        raise error_at(
-            settings,
-            "anonymous.drop_box.directories",
-            f"{directory} for uploads is not below {jail.directory}, which is served",
-            "name a directory in it",
-        )
-    return join("/", real[len(jail.directory.rstrip("/")) :]), real
-
-
-def _open_box(jail: Jail, path: str, who: Account, settings: Settings) -> int:
-    """Make the directory where it is missing; it must take files of the session's user."""
-    real = f"{jail.directory.rstrip('/')}{path}"
-    group = who.gid
-    if not os.path.isdir(real):
-        try:
-            os.mkdir(real, 0o700)
-        except OSError as error:
-            raise _wrong_box(settings, real, who, error.strerror or "") from error
-        if os.geteuid() == 0:
-            os.chown(real, 0, group)
-            os.chmod(real, BOX_MODE)
-    descriptor = jail.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    found = os.fstat(descriptor)
-    if os.geteuid() == 0 and who.uid and not _may_add(found, who):
-        os.close(descriptor)
-        raise _wrong_box(settings, real, who, "its user cannot add to it")
-    return descriptor
-
-
-def _may_add(found: os.stat_result, who: Account) -> bool:
-    if found.st_uid == who.uid:
-        needed = stat.S_IWUSR | stat.S_IXUSR
-    elif found.st_gid == who.gid:
-        needed = stat.S_IWGRP | stat.S_IXGRP
-    else:
-        needed = stat.S_IWOTH | stat.S_IXOTH
-    return found.st_mode & needed == needed
-
-
-def _wrong_box(settings: Settings, real: str, who: Account, why: str) -> ConfigError:
-    return error_at(
-        settings,
-        "anonymous.drop_box.directories",
-        f"{real} cannot take uploads: {why}",
-        f"install -d -o root -g {who.gid} -m 1730 {real}",
-    )
 
 
 def _keeper(settings: Settings) -> Account | None:
@@ -271,44 +209,6 @@ def _tls(settings: Settings) -> Tls | None:
     return load(settings)
 
 
-def _texts(settings: Settings, jail: Jail) -> Texts:
-    messages = settings.messages
-    banner = messages.banner or "FTP server ready."
-    first = _lines(settings, "messages.banner_file", None)
-    return Texts(
-        (*first, *(banner.splitlines() if messages.banner or not first else ())),
-        (*_lines(settings, "messages.login_file", jail), "Anonymous access granted."),
-        (*_lines(settings, "messages.goodbye_file", None), "Goodbye."),
-    )
-
-
-def _lines(settings: Settings, path: str, jail: Jail | None) -> tuple[str, ...]:
-    """A file's lines; one that is named relatively is in the root, and may be missing."""
-    name = settings.get(path)
-    if name is None:
-        return ()
-    if jail is not None and not name.startswith("/"):
-        with suppress(OSError):
-            descriptor = jail.open(f"/{name}", os.O_RDONLY | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb") as file:
-                return _printable(file.read(1 << 16))
-        return ()
-    try:
-        return _printable(Path(name).read_bytes())
-    except OSError as error:
-        what = f"{name} cannot be read: {error.strerror}"
-        raise error_at(settings, path, what, "make it, or leave the option out") from error
-
-
-def _printable(raw: bytes) -> tuple[str, ...]:
-    text = raw.decode("utf-8", "replace")
-    return tuple("".join(c for c in line if c.isprintable()) for line in text.splitlines())
-
-
-def _refused_passwords(settings: Settings) -> frozenset[str]:
-    return frozenset(_lines(settings, "anonymous.refused_passwords", None))
-
-
 def _announced(settings: Settings) -> str | None:
     """The address for 227 replies; a name is resolved now."""
     host: Host | None = settings.passive.announced
@@ -322,20 +222,10 @@ def _announced(settings: Settings) -> str | None:
     return str(found[0][4][0])
 
 
-def read_message(jail: Jail, directory: str, name: str) -> tuple[str, ...]:
-    """The message of a directory that is entered."""
-    with suppress(OSError):
-        descriptor = jail.open(join(directory, name), os.O_RDONLY | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                return _printable(file.read(1 << 12))
-    return ()
-
-
 def described(settings: Settings, jail: Jail, who: Account) -> Iterator[str]:
     """What is worth a warning on this host, though nothing is wrong."""
     root = os.fstat(jail.descriptor)
-    if who.name and _may_add(root, who):
+    if who.name and may_add(root, who):
         yield f"{jail.directory} can be written to by {who.name}, as whom sessions run"
     ports, clients = settings.passive.ports, settings.limits.clients
     if ports and clients and len(ports) < clients and settings.listen.start is Start.STANDALONE:

@@ -24,8 +24,8 @@ from typing import Any
 from pyftpdlib.ioloop import Acceptor, AsyncChat, IOLoop
 from pyftpdlib.servers import FTPServer
 
+from ftpfw.server.embedded.addresses import plain
 from ftpfw.server.embedded.bounds import TOO_MANY, refuse_session
-from ftpfw.server.embedded.data import plain
 from ftpfw.server.embedded.privileges import become
 from ftpfw.server.embedded.secure import SecureSession
 from ftpfw.server.embedded.session import Session
