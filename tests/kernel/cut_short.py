@@ -35,7 +35,7 @@ CHANGES = {
     "socket.sendto",
     "socket.sendmsg",
 }
-POINTS = int(os.environ.get("FTPFW_CUTS", "3"))
+POINTS = int(os.environ.get("FTPFW_CUTS", "2"))
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
@@ -81,8 +81,8 @@ def changes(counts: Path) -> list[str]:
 
 
 def chosen(total: int) -> list[int]:
-    """Which changes to cut at: the first, the last and some between, evenly; all if that is few."""
-    return sorted({1 + (total - 1) * point // (POINTS - 1) for point in range(POINTS)})
+    """Which changes to cut at: some, spread evenly; all if that is few."""
+    return sorted({1 + total * (2 * point + 1) // (2 * POINTS) for point in range(POINTS)})
 
 
 def main() -> None:

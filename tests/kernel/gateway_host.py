@@ -114,11 +114,14 @@ class Gateway:
         ready.unlink()
 
     def kill_helper(self) -> None:
+        """Kill it, and wait until its workers have ended too, which they do a little later."""
         pid = self.helper_pid()
-        descriptor = os.pidfd_open(pid)
+        workers = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        descriptors = [os.pidfd_open(one) for one in (pid, *map(int, workers))]
         os.kill(pid, signal.SIGKILL)
-        assert select.select([descriptor], [], [], PATIENCE)[0]
-        os.close(descriptor)
+        for descriptor in descriptors:
+            assert select.select([descriptor], [], [], PATIENCE)[0]
+            os.close(descriptor)
 
     def traces(self) -> dict[str, str]:
         """Everything that a load could leave on this host."""

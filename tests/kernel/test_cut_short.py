@@ -1,6 +1,6 @@
 """Commands that a signal ends at any point, and disks without room: nothing is left behind.
 
-``make proof`` cuts before each thing that a command does to its host, ``make test`` before three.
+``make proof`` cuts before each thing that a command does to its host, ``make test`` before two.
 """
 
 from __future__ import annotations

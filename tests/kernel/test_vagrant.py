@@ -20,6 +20,9 @@ PYTHON = "/opt/ftpfw/bin/python"
 EXERCISE = "nat-gateway"
 Machines = dict[str, Machine]
 
+pytestmark = pytest.mark.xdist_group("vagrant")
+"""The machines' mounts are at places of this host that one run alone may have."""
+
 
 def vagrant(*arguments: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     if shutil.which("vagrant") is None:
