@@ -14,15 +14,25 @@ from typing import Any
 
 from ftpfw.cli import main as ftpfw
 from ftpfw.ftp import xferlog
-from ftpfw.server.embedded import data, files, jail, judge, master, session, site, upload, worker
+from ftpfw.server.embedded import jail, master, session, site, upload
 from ftpfw.server.embedded.site import prepare
 from ftpfw.server.settings import DotFiles, changed
 
 Change = Callable[[], None]
+EMBEDDED = "ftpfw.server.embedded."
 
 
 def put(place: Any, name: str, thing: Any) -> None:
     setattr(place, name, thing)
+
+
+def everywhere(name: str, thing: Any) -> None:
+    """In every module of the server's that has it by that name."""
+    modules = [one for path, one in sys.modules.items() if path.startswith(EMBEDDED)]
+    places = [one for one in modules if hasattr(one, name)]
+    assert places, name
+    for place in places:
+        put(place, name, thing)
 
 
 def always(answer: Any) -> Callable[..., Any]:
@@ -41,18 +51,17 @@ def settings(**changes: Any) -> Change:
 
 def everything_may_be_done() -> None:
     """Nothing is judged, and permissions are root's."""
-    for module in (session, files, judge):
-        put(module, "judge", always(None))
+    everywhere("judge", always(None))
     settings(anonymous__user="root")()
 
 
 def uploads_replace() -> None:
-    put(session, "may_overwrite", always(True))
+    everywhere("may_overwrite", always(True))
     settings(anonymous__user="root")()
 
 
 def uploads_go_on() -> None:
-    put(session, "may_resume", always(True))
+    everywhere("may_resume", always(True))
     everything_may_be_done()
 
 
@@ -63,11 +72,11 @@ def links_lead_out() -> None:
 
 
 def files_have_no_bound() -> None:
-    put(site, "refuse_upload", always(None))
+    everywhere("refuse_upload", always(None))
 
 
 def sessions_have_no_bound() -> None:
-    put(worker, "refuse_session", always(None))
+    everywhere("refuse_session", always(None))
 
 
 def any_address_is_the_clients() -> None:
@@ -75,7 +84,7 @@ def any_address_is_the_clients() -> None:
 
 
 def data_is_anybodys() -> None:
-    put(data, "plain", always("127.0.0.1"))
+    everywhere("plain", always("127.0.0.1"))
 
 
 def addresses_are_shown() -> None:
@@ -106,8 +115,8 @@ def what_broke_off_stays() -> None:
 
 
 def any_name_will_do() -> None:
-    put(judge, "is_odd", always(False))
-    put(session, "is_clean", always(True))
+    everywhere("is_odd", always(False))
+    everywhere("is_clean", always(True))
 
 
 WITHOUT: Mapping[str, Change] = {
