@@ -75,7 +75,7 @@ proof: setup-tests ## The tests with generated traffic, long, with a new seed
 	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py \
 	  tests/kernel/test_cut_short.py
 
-server-proof: setup-tests ## Generated configurations, findings and conversions, all on the real daemons
+server-proof: setup-tests ## Findings, options and generated configurations, on the real daemons
 	$(SUDO) FTPFW_SERVER_PROOF=1 $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) \
 	  --dist loadgroup $(SERVER_PROOF)
 
