@@ -36,7 +36,7 @@ bench-rules: setup ## What a thousand published servers cost a packet, on every 
 	$(SUDO) $(BIN)/python -m tests.kernel.bench_rules $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-serve: setup-tests ## ftpfw serve beside vsftpd, Pure-FTPd and ProFTPD
-	$(SUDO) $(BIN)/python -m tests.bench.serving $(or $(ROUNDS),5)
+	$(SUDO) $(BIN)/python -m tests.bench.serving $(ROUNDS)
 
 test: check unit kernel ## Every test
 
