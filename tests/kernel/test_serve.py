@@ -94,6 +94,14 @@ def test_plain_downloads_use_sendfile(served: Served) -> None:
         assert "sendfile(" in tracer.communicate()[1]
 
 
+def test_a_small_file_costs_one_segment_of_replies(served: Served) -> None:
+    with served.login() as talk, talk.data() as data:
+        talk.send("RETR pub/hello.txt")
+        assert data.makefile("rb").read() == (served.root / "pub" / "hello.txt").read_bytes()
+        replies = talk.socket.recv(4096).decode().splitlines()
+    assert [reply[:3] for reply in replies] == ["150", "226"]
+
+
 @pytest.mark.parametrize("command", ["NLST -1 pub", "LIST -la pub"])
 def test_options_of_ls_are_passed_over(served: Served, command: str) -> None:
     """ncftp sends them; no daemon takes them for a file."""

@@ -8,8 +8,7 @@ import time
 from typing import Any
 
 from ftpfw.ftp.xferlog import Line, format_line
-from ftpfw.server.embedded.data import send_small
-from ftpfw.server.embedded.download import Download
+from ftpfw.server.embedded.download import Download, send_small
 from ftpfw.server.embedded.judge import DENIED, may_overwrite, may_resume
 from ftpfw.server.embedded.opening import Opening
 from ftpfw.server.embedded.paths import split
