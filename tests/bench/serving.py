@@ -21,7 +21,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from ftpfw.cli.output import echo_table
 from ftpfw.server.options import Form
@@ -306,18 +306,20 @@ def main(rounds: int) -> None:
 def report(names: list[str], outcomes: Outcomes, memory: Mapping[str, float], rounds: int) -> None:
     columns = ["", *names, f"{OURS}/{RIVAL}"]
     rows = [rates(workload, names, outcomes) for workload in WORKLOADS]
-    rows.append(row("KiB a session", names, memory, memory[OURS] / memory[RIVAL]))
-    echo_table(f"medians of {rounds} rounds; {IDLE} idle sessions", columns, rows)
+    rows.append([*row("KiB a session", names, memory, memory[OURS] / memory[RIVAL]), ""])
+    title = f"medians and quartiles of {rounds} rounds; {IDLE} idle sessions"
+    echo_table(title, [*columns, ""], rows)
     costs = [cost(*each, names, outcomes) for each in zip(WORKLOADS, UNITS, strict=True)]
     echo_table("microseconds of the processor, for the server alone", columns, costs)
 
 
 def rates(workload: str, names: list[str], outcomes: Outcomes) -> list[str]:
-    """Medians, and the median of the ratios within rounds."""
+    """Medians, the median of the ratios within rounds, and the quartiles of those."""
     by_name = {name: [one.rate for one in outcomes[workload, name]] for name in names}
     pairs = zip(by_name[OURS], by_name[RIVAL], strict=True)
+    low, middle, high = quantiles([ours / rival for ours, rival in pairs], method="inclusive")
     medians = {name: median(each) for name, each in by_name.items()}
-    return row(workload, names, medians, median(ours / rival for ours, rival in pairs))
+    return [*row(workload, names, medians, middle), f"{low:.2f}-{high:.2f}"]
 
 
 def cost(workload: str, unit: str, names: list[str], outcomes: Outcomes) -> list[str]:
