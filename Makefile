@@ -65,6 +65,7 @@ fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
 
 SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_firewall.py \
+                tests/kernel/test_precautions_demonstrated.py \
                 tests/kernel/test_serve_uploads.py \
                 tests/kernel/test_serve_differential.py \
                 tests/kernel/test_generated.py

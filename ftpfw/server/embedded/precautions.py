@@ -36,13 +36,13 @@ PRECAUTIONS: Sequence[Precaution] = (
         "the drop box cannot be listed",
         NONE,
         NONE,
-        "`<Limit ALL> DenyAll` in it, `HideNoAccess on`",
+        "`<Limit ALL> DenyAll` in it",
     ),
     Precaution(
         "no-overwrite",
         "an upload never replaces a file: a name that is taken gets an ending",
         "`anon_other_write_enable=NO`",
-        "`-r`",
+        "always; of two at a time by `-r`",
         "`AllowOverwrite off`",
     ),
     Precaution(
@@ -56,7 +56,7 @@ PRECAUTIONS: Sequence[Precaution] = (
         "no-change",
         "nothing is deleted, renamed, made a directory, or given other permissions or times",
         "`anon_other_write_enable=NO` `anon_mkdir_write_enable=NO`",
-        "`-R` `-G`",
+        "always",
         "`<Limit WRITE SITE_CHMOD MFMT MFF RNFR> DenyAll`",
     ),
     Precaution(
@@ -77,15 +77,15 @@ PRECAUTIONS: Sequence[Precaution] = (
         "dot-files",
         "no name begins with a dot",
         "`deny_file={.*}`",
-        "`-x` `-X`",
-        '`PathDenyFilter "(^|/)\\.[^/]*$"`',
+        "always",
+        r'`PathDenyFilter "(^|/)\\.[^/]*$"`',
     ),
     Precaution(
         "odd-names",
         "no name means anything to a shell, a terminal or an option parser",
-        "`deny_file=…`",
+        "`deny_file={*;*,*|*,*$*…}`",
         NONE,
-        '`PathAllowFilter "^[a-zA-Z0-9_.,-]+$"`',
+        '`PathAllowFilter "^[a-zA-Z0-9_.,/-]+$"`',
     ),
     Precaution(
         "links",
@@ -141,7 +141,7 @@ PRECAUTIONS: Sequence[Precaution] = (
         "a failed login is answered late, and the third is the last",
         "`delay_failed_login=1` `max_login_fails=3`",
         "always",
-        "`MaxLoginAttempts 3`, mod_delay",
+        "`MaxLoginAttempts 3`",
     ),
     Precaution(
         "no-bounce",
@@ -162,13 +162,13 @@ PRECAUTIONS: Sequence[Precaution] = (
         "nobody logs in with a password that is worth something",
         "`local_enable=NO`",
         "`-e`, any name then",
-        "`<Limit LOGIN> DenyAll` outside of `<Anonymous>`",
+        "`<Limit LOGIN> DenyAll` ahead of the anonymous one",
     ),
     Precaution(
         "quiet",
         "greeting, status and listings tell of no software, owner, link or address",
         "`ftpd_banner=…` `hide_ids=YES`",
-        "`-F`",
+        "`-F …`",
         "`ServerIdent on …` `DirFakeUser on` `DirFakeGroup on`",
     ),
     Precaution(
@@ -189,7 +189,7 @@ PRECAUTIONS: Sequence[Precaution] = (
         "partial",
         "an upload has no name before it is whole, and is removed if it never is",
         "`delete_failed_uploads=YES`",
-        "always, `.pureftpd-upload…`",
+        NONE,
         "`HiddenStores on` `DeleteAbortedStores on`",
     ),
 )
