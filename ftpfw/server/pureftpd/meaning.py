@@ -103,6 +103,11 @@ ALWAYS: Mapping[Path, Any] = {
     "process.group": None,
 }
 
+HIGHEST = 2**31 - 1
+
+DEFAULT_IDLE = 15
+"""Minutes; there is no word for none."""
+
 _LEVELS = tuple(TlsLevel)
 _CERTIFICATE_WANTED = "-C:"
 
@@ -183,7 +188,7 @@ def _listen(values: Values) -> dict[Path, Any]:
 def _say_listen(settings: Settings) -> dict[str, Any]:
     listen = settings.listen
     address = str(listen.addresses[0]) if len(listen.addresses) == 1 else ""
-    port = "" if listen.port == 21 else str(listen.port)
+    port = "" if listen.port in {0, 21} else str(listen.port)
     return {
         "Bind": f"{address},{port}" if address else port,
         "IPV4Only": listen.family is Family.IPV4,
@@ -215,7 +220,7 @@ def _say_data(settings: Settings) -> dict[str, Any]:
         "ForcePassiveIP": str(settings.passive.announced or ""),
         "AllowUserFXP": all(one is not Audience.NOBODY for one in both),
         "AllowAnonymousFXP": all(one is Audience.EVERYBODY for one in both),
-        "MaxClientsNumber": settings.limits.clients or 65535,
+        "MaxClientsNumber": min(settings.limits.clients or 65535, HIGHEST),
     }
 
 
@@ -278,6 +283,8 @@ def _say_files(settings: Settings) -> dict[str, Any]:
         "AnonymousCantUpload": not anonymous.rights.upload,
         "NoTruncate": hidden and (anonymous.rights.overwrite or not anonymous.rights.upload),
         "AutoRename": settings.files.rename_uploads,
+        # it keeps anonymous clients from all that belongs to ftp, not from uploads alone
+        "AntiWarez": anonymous.rights.upload and not anonymous.drop_box.readable,
         "AllowDotFiles": anonymous.dot_files is not DotFiles.HIDDEN,
         "ProhibitDotFilesWrite": users.dot_files is not DotFiles.FREE,
         "ProhibitDotFilesRead": users.dot_files is DotFiles.HIDDEN,
@@ -328,7 +335,7 @@ def _say_limits(settings: Settings) -> dict[str, Any]:
         "UserBandwidth": everybody,
         "AnonymousBandwidth": "" if mine == everybody else mine,
         "Quota": quota,
-        "MaxIdleTime": 0 if idle is None else max(1, idle // 60),
+        "MaxIdleTime": DEFAULT_IDLE if idle is None else max(1, idle // 60),
     }
 
 
@@ -378,8 +385,8 @@ def _say_logs(settings: Settings) -> dict[str, Any]:
     logs = settings.logs
     file = logs.transfers or ""
     known = file.startswith("/") and logs.transfer_format in {"clf", "stats", "w3c", "xferlog"}
-    entries, depth = settings.listing.entries, settings.listing.depth
+    bounds = settings.listing.entries, settings.listing.depth
     return {
         "AltLog": f"{logs.transfer_format}:{logs.transfers}" if known else "",
-        "LimitRecursion": (-1 if entries is None else entries, -1 if depth is None else depth),
+        "LimitRecursion": tuple(-1 if bound is None else max(1, bound) for bound in bounds),
     }
