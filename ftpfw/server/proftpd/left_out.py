@@ -241,6 +241,8 @@ def _holds(verb: str, around: Context, settings: Settings) -> bool:
     who = settings.users if around.kind in {"", "Global"} else settings.anonymous
     rights = [right for right, verbs in LIMITED.items() if verb in verbs]
     denied = [right for right in rights if not getattr(who.rights, right)]
+    if around.kind == "Anonymous" and settings.anonymous.drop_box.directories:
+        return bool(rights)  # the rights are those of the drop boxes, and there alone
     if around.kind == "Directory":
         box = settings.anonymous.drop_box
         denied += ["list"] * (not box.listed) + ["download"] * (not box.readable)

@@ -33,6 +33,7 @@ from ftpfw.server.settings import (
     Syntax,
     TlsLevel,
     settled,
+    umask_for,
 )
 
 _PLAIN = re.compile(r"[!$-~]+")  # no blank, no quote, no #
@@ -303,7 +304,7 @@ def _users(settings: Settings) -> Lines:
     yield from _line("UseFtpUsers", _on(users.denied_list))
     if users.enabled:
         yield from _sources(users.sources)
-    yield from _line("Umask", f"{users.file_umask:04o}", f"{users.directory_umask:04o}")
+    yield from _umask(settings, "users")
     yield from _files(settings)
     if not users.enabled:
         yield from _within("Limit LOGIN", iter(["DenyAll"]))
@@ -311,6 +312,11 @@ def _users(settings: Settings) -> Lines:
     yield from _line("AllowOverwrite", _on(users.rights.overwrite))
     yield from _line("AllowStoreRestart", _on(users.rights.resume))
     yield from _denied(users.rights, tuple(VERB_OF))
+
+
+def _umask(settings: Settings, who: str) -> Lines:
+    masks = umask_for(settings, who, 0o666), settings.get(f"{who}.directory_umask")
+    return _line("Umask", *(f"{mask:04o}" for mask in masks))
 
 
 def _sources(sources: tuple[str, ...]) -> Lines:
@@ -388,7 +394,7 @@ def _section(settings: Settings) -> Lines:
         yield from _line("AllowForeignAddress", "off")
     yield from _count("MaxClients", limits.anonymous_clients)
     yield from _rates(limits.anonymous_upload_rate, limits.anonymous_download_rate)
-    yield from _line("Umask", f"{anonymous.file_umask:04o}", f"{anonymous.directory_umask:04o}")
+    yield from _umask(settings, "anonymous")
     if anonymous.dot_files is not DotFiles.FREE:
         yield from _line("PathDenyFilter", DOT_FILES)
     if settings.tls.users is not settings.tls.anonymous and settings.tls.users is not TlsLevel.OFF:

@@ -22,6 +22,7 @@ from ftpfw.server.settings import (
     Settings,
     Start,
     TlsLevel,
+    umask_for,
 )
 
 Values = Mapping[str, Any]
@@ -79,7 +80,6 @@ ALWAYS: Mapping[Path, Any] = {
     "files.allowed_uploads": None,
     "files.allowed_downloads": None,
     "files.unlisted": None,
-    "files.base_mode": 0o666,
     "files.keep_partial": True,
     "limits.upload_bytes": None,
     "timeouts.login": None,
@@ -262,6 +262,8 @@ def _files(values: Values) -> dict[Path, Any]:
         "anonymous.file_umask": files,
         "anonymous.directory_umask": directories,
         "users.file_umask": files,
+        # it makes files with 0777 (measured on 1.0.50): a umask of 022 leaves them executable
+        "files.base_mode": 0o666 if files & 0o111 == 0o111 else 0o777,
         "users.directory_umask": directories,
         "files.hidden_until_complete": values["NoTruncate"],
         "files.rename_uploads": values["AutoRename"],
@@ -277,7 +279,8 @@ def _dots_of_anonymous(shown: bool, users: DotFiles) -> DotFiles:
 
 def _say_files(settings: Settings) -> dict[str, Any]:
     anonymous, users = settings.anonymous, settings.users
-    who = anonymous if anonymous.enabled else users
+    who = "anonymous" if anonymous.enabled else "users"
+    directories = settings.get(f"{who}.directory_umask")
     hidden = settings.files.hidden_until_complete
     return {
         "AnonymousCantUpload": not anonymous.rights.upload,
@@ -288,7 +291,7 @@ def _say_files(settings: Settings) -> dict[str, Any]:
         "AllowDotFiles": anonymous.dot_files is not DotFiles.HIDDEN,
         "ProhibitDotFilesWrite": users.dot_files is not DotFiles.FREE,
         "ProhibitDotFilesRead": users.dot_files is DotFiles.HIDDEN,
-        "Umask": (who.file_umask, who.directory_umask),
+        "Umask": (umask_for(settings, who, 0o777) & 0o777, directories),
     }
 
 

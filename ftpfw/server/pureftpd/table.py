@@ -94,6 +94,7 @@ _MASKS = (
     "anonymous.directory_umask",
     "users.file_umask",
     "users.directory_umask",
+    "files.base_mode",
 )
 _WAITING = ("timeouts.idle", "timeouts.stalled", "timeouts.accept", "timeouts.connect")
 _NO = ("no",)
