@@ -103,3 +103,4 @@ class Difference:
 
 
 DIFFERENCES: tuple[Difference, ...] = ()
+WU_FTPD_ANSWERS: tuple = ()

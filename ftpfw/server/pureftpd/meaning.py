@@ -105,6 +105,10 @@ ALWAYS: Mapping[Path, Any] = {
 
 HIGHEST = 2**31 - 1
 
+ENDLESS = 10**9
+"""As good as no limit of a listing. -1 is none too, but its double overflows (measured on 1.0.50):
+a pattern in LIST then finds nothing."""
+
 DEFAULT_IDLE = 15
 """Minutes; there is no word for none."""
 
@@ -375,12 +379,14 @@ def _say_tls(settings: Settings) -> dict[str, Any]:
 
 def _logs(values: Values) -> dict[Path, Any]:
     style, _, file = values["AltLog"].partition(":")
-    entries, depth = values["LimitRecursion"]
+    entries, depth = (
+        None if bound < 0 or bound >= ENDLESS else bound for bound in values["LimitRecursion"]
+    )
     return {
         "logs.transfers": file or None,
         "logs.transfer_format": style if file else "xferlog",
-        "listing.entries": None if entries < 0 else entries,
-        "listing.depth": None if depth < 0 else depth,
+        "listing.entries": entries,
+        "listing.depth": depth,
     }
 
 
@@ -391,5 +397,5 @@ def _say_logs(settings: Settings) -> dict[str, Any]:
     bounds = settings.listing.entries, settings.listing.depth
     return {
         "AltLog": f"{logs.transfer_format}:{logs.transfers}" if known else "",
-        "LimitRecursion": tuple(-1 if bound is None else max(1, bound) for bound in bounds),
+        "LimitRecursion": tuple(ENDLESS if bound is None else max(1, bound) for bound in bounds),
     }

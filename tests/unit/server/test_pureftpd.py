@@ -168,6 +168,7 @@ MEANT = [
     ("no log", "-f none", "logs.syslog", None),
     ("transfers", "-O clf:/a", "logs.transfer_format", "clf"),
     ("no limit", "-L -1:-1", "listing.entries", None),
+    ("as good as none", "-L 1000000000:1000000000", "listing.depth", None),
     ("the program's name", "/usr/sbin/pure-ftpd -B", "limits.clients", 50),
     ("quotes", "-F '/a b'", "messages.banner_file", "/a b"),
     ("last wins", "-c 3 -c 4", "limits.clients", 4),
