@@ -560,6 +560,8 @@ def _settled_rights(
         for right, (verb, *_) in VERBS.items()
         if verb in denied or (allowed is not None and verb not in allowed)
     }
+    if "SITE" in denied or (allowed is not None and "SITE" not in allowed):
+        lost["chmod"] = False
     rights = replace(rights, **lost)
     if not rights.upload:
         rights = replace(rights, overwrite=False, resume=False)

@@ -211,7 +211,7 @@ def of_context(inner: Context, around: Context, site: Site, settings: Settings) 
 
 
 _DATA = {"PASV", "EPSV", "PORT", "EPRT"}
-_OF_PROFTPD = "a limit of commands that only ProFTPD has"
+_OF_PROFTPD = "a limit of commands that no other server has so, or that it does not go by"
 
 
 def _limit(limit: Context, around: Context, settings: Settings) -> str:
@@ -223,7 +223,7 @@ def _limit(limit: Context, around: Context, settings: Settings) -> str:
     if around.kind == "Anonymous" and settings.users.enabled and names(limit) & _DATA:
         return GUESTS
     lost = {verb for verb in names(limit) if not _holds(verb, around, settings)}
-    if lost and all("_" in verb for verb in lost):
+    if lost and all("_" in verb or verb == "SITE" for verb in lost):
         return _OF_PROFTPD
     if lost and around.kind == "Anonymous":
         return "a limit for anonymous sessions alone"

@@ -164,7 +164,7 @@ def _data(settings: Settings) -> Lines:
     if not (passive.foreign is Audience.EVERYBODY and active.foreign is Audience.NOBODY):
         foreign = _narrower(settings)
         yield from _line("AllowForeignAddress", _on(foreign is not Audience.NOBODY))
-    denied = list(settings.commands.denied)
+    denied = [verb for verb in settings.commands.denied if verb != "SITE"]
     denied += [] if passive.enabled else ["PASV", "EPSV"]
     denied += [] if active.enabled else ["PORT", "EPRT"]
     if denied:
