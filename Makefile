@@ -68,7 +68,7 @@ SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_
                 tests/kernel/test_precautions_demonstrated.py \
                 tests/kernel/test_serve_uploads.py \
                 tests/kernel/test_serve_differential.py \
-                tests/kernel/test_generated.py
+                tests/kernel/test_generated.py tests/kernel/test_converted.py
 
 proof: setup-tests ## The tests with generated traffic, long, with a new seed
 	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=8000 FTPFW_CUTS=40 \
@@ -76,7 +76,7 @@ proof: setup-tests ## The tests with generated traffic, long, with a new seed
 	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py \
 	  tests/kernel/test_cut_short.py
 
-server-proof: setup-tests ## Findings, options and generated configurations, on the real daemons
+server-proof: setup-tests ## Findings, options, generated and converted configurations, on the real daemons
 	$(SUDO) FTPFW_SERVER_PROOF=1 $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) \
 	  --dist loadgroup $(SERVER_PROOF)
 

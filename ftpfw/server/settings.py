@@ -451,6 +451,35 @@ def differences(one: Settings, other: Settings) -> tuple[Path, ...]:
     return tuple(path for path in paths() if one.get(path) != other.get(path))
 
 
+def file_mode(settings: Settings, who: str) -> int:
+    """The mode of a new file of ``anonymous`` sessions or ``users``."""
+    umask: int = settings.get(f"{who}.file_umask")
+    return settings.files.base_mode & ~umask
+
+
+def umask_for(settings: Settings, who: str, base: int) -> int:
+    """The umask by which files get the same mode from another base; the same if that is the base.
+
+    Bits that the base lacks cannot be given by any umask.
+    """
+    if base == settings.files.base_mode:
+        umask: int = settings.get(f"{who}.file_umask")
+        return umask
+    return ~file_mode(settings, who) & 0o777
+
+
+def alike(one: Settings, other: Settings, path: Path) -> bool:
+    """Whether what differs at a path comes to the same: modes of files, whatever makes them."""
+    match path.rpartition("."):
+        case ("anonymous" | "users") as who, _, "file_umask":
+            return file_mode(one, who) == file_mode(other, who)
+        case "files", _, "base_mode":
+            store = [who for who in ("anonymous", "users") if matters(one, f"{who}.file_umask")]
+            return all(file_mode(one, who) == file_mode(other, who) for who in store)
+        case _:
+            return False
+
+
 def matters(settings: Settings, path: Path) -> bool:
     """Whether a setting has any effect, as the others are."""
     return not any(path.startswith(prefix) and idle(settings) for prefix, idle in _IDLE)
@@ -460,6 +489,10 @@ def _no_tls(settings: Settings) -> bool:
     return settings.tls.anonymous is TlsLevel.OFF and settings.tls.users is TlsLevel.OFF
 
 
+def _stores(settings: Settings) -> bool:
+    return any(who.enabled and who.rights.upload for who in (settings.anonymous, settings.users))
+
+
 _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
     ("anonymous.", lambda all_: not all_.anonymous.enabled),
     ("limits.anonymous_", lambda all_: not all_.anonymous.enabled),
@@ -467,6 +500,7 @@ _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
     ("anonymous.names", lambda all_: all_.anonymous.any_name),
     ("anonymous.drop_box.", lambda all_: not all_.anonymous.rights.upload),
     ("anonymous.file_umask", lambda all_: not all_.anonymous.rights.upload),
+    ("files.base_mode", lambda all_: not _stores(all_)),
     ("anonymous.directory_umask", lambda all_: not all_.anonymous.rights.make_directory),
     ("limits.anonymous_upload_rate", lambda all_: not all_.anonymous.rights.upload),
     ("users.", lambda all_: not all_.users.enabled),
@@ -526,6 +560,8 @@ def _settled_rights(
         for right, (verb, *_) in VERBS.items()
         if verb in denied or (allowed is not None and verb not in allowed)
     }
+    if "SITE" in denied or (allowed is not None and "SITE" not in allowed):
+        lost["chmod"] = False
     rights = replace(rights, **lost)
     if not rights.upload:
         rights = replace(rights, overwrite=False, resume=False)

@@ -102,6 +102,7 @@ class Client:
                 if command.partition(" ")[0] in _STORING:
                     with suppress(ConnectionError):
                         data.sendall(content)
+                        end_of_tls(data)
                     came = None
                 else:
                     came = all_of(data)
@@ -138,6 +139,14 @@ class Client:
 
     def connect(self, port: int, source: str = HERE) -> socket.socket:
         return socket.create_connection((HERE, port), QUIET * 5, source_address=(source, 0))
+
+
+def end_of_tls(data: socket.socket) -> None:
+    """Say that no more will come, as TLS has it; what the other says to that is not waited for."""
+    if isinstance(data, ssl.SSLSocket):
+        data.settimeout(0)
+        with suppress(OSError):
+            data.unwrap()
 
 
 def host_port(address: str, port: int) -> str:

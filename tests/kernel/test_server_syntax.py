@@ -14,7 +14,10 @@ from .netns import Namespaces, require_root
 STARTS = "not configured for standalone"
 """What vsftpd says at last, when it is neither told to listen nor given a connection."""
 
-NOT_BY_VSFTPD = {"no number", "no octal", "no address", "announced name", "ports", "NUL"}
+NOT_BY_VSFTPD = {
+    *("no number", "no octal", "no address", "announced name", "ports", "NUL"),
+    *("nobody", "too large"),
+}
 """What vsftpd takes, for something else than is written or until a client comes."""
 
 

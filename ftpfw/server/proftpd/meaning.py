@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any
 
 from ftpfw.server.proftpd.grammar import Context, Directive, wrong
-from ftpfw.server.proftpd.limits import Outcome, judge, limits_of, names
+from ftpfw.server.proftpd.limits import GROUPS, Outcome, judge, limits_of, names
 from ftpfw.server.settings import (
     VERBS,
     Audience,
@@ -92,6 +92,9 @@ BY_ITSELF = ("pam", "unix")
 
 SOURCES = {"mod_auth_pam.c": "pam", "mod_auth_unix.c": "unix"}
 
+PAM_ALONE = ("mod_auth_pam.c* mod_auth_unix.c", "mod_auth_pam.c")
+"""How it is said that PAM alone decides, and what is meant by it."""
+
 _TRUE = {"on", "yes", "true", "1"}
 _FALSE = {"off", "no", "false", "0"}
 _UNITS = {"b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
@@ -119,8 +122,12 @@ class Site:
 
 
 def find(name: str, contexts: Sequence[Context]) -> Directive | None:
-    """The directive that counts, from the innermost context on."""
-    return next((line for one in contexts if (line := one.first(name))), None)
+    """The directive that counts, from the innermost context on; it has been heard then."""
+    for context in contexts:
+        if line := context.first(name):
+            context.heard.add(name)
+            return line
+    return None
 
 
 def boolean(line: Directive | None, default: bool) -> bool:
@@ -160,8 +167,8 @@ def text(line: Directive | None, default: str | None = None) -> str | None:
 def seconds(line: Directive | None, default: int) -> int | None:
     """A time, as in 60, 5m or 1h; 0 is None."""
     word = line.arguments[0].lower() if line and line.arguments else str(default)
-    match = re.fullmatch(r"([0-9]{1,9})([a-z]*)", word, re.ASCII)
-    if not match or match[2] not in _SPANS:
+    match = re.fullmatch(r"([0-9]{1,10})([a-z]*)", word, re.ASCII)
+    if not match or match[2] not in _SPANS or int(match[1]) >= 2**31:
         assert line
         raise wrong(line, f"{word!r} is no time", "300")
     return int(match[1]) * _SPANS[match[2]] or None
@@ -308,19 +315,24 @@ def _users(site: Site) -> dict[Path, Any]:
 
 
 def _sources(site: Site) -> tuple[str, ...]:
+    """Where accounts are. PAM only says who is right: it takes mod_auth_unix to find accounts.
+
+    With ``*`` PAM's word is the last, and mod_auth_unix behind it no source of its own.
+    """
     file = text(find("AuthUserFile", site.server))
     order = find("AuthOrder", site.server)
     mine = f"file:{file}"
     if order is None:
         return (mine, *BY_ITSELF) if file else BY_ITSELF
-    modules = [module.rstrip("*") for module in order.arguments]
+    modules = " ".join(order.arguments).replace(*PAM_ALONE).split()
     known = {**SOURCES, "mod_auth_file.c": mine}
-    return tuple(known.get(one, one) for one in modules if file or one != "mod_auth_file.c")
+    names = [module.rstrip("*") for module in modules]
+    return tuple(known.get(one, one) for one in names if file or one != "mod_auth_file.c")
 
 
 def upload_directories(site: Site) -> list[Context]:
-    """Directories of anonymous sessions to which files can be stored."""
-    if site.anonymous is None:
+    """Directories of anonymous sessions to which files can be stored, if to no others."""
+    if site.anonymous is None or judge("STOR", site.guests) is not Outcome.NONE:
         return []
     below = site.anonymous.inner("Directory")
     return [
@@ -336,16 +348,22 @@ def _rights(site: Site) -> dict[Path, Any]:
         said[f"users.rights.{right}"] = allowed
     boxes = [(box, *site.guests) for box in upload_directories(site)]
     outside = dict(_may(site.guests))
-    apart = bool(boxes) and not outside["upload"]
-    inside = [dict(_may(contexts)) for contexts in boxes] if apart else [outside]
+    inside = [dict(_may(contexts)) for contexts in boxes] or [outside]
     for right in outside:
         where = inside if right not in {"list", "download"} else [outside]
         said[f"anonymous.rights.{right}"] = any(may[right] for may in where)
-    roots = [box[0].arguments[0] for box in boxes] if apart else []
+    roots = [box[0].arguments[0] for box in boxes]
     said["anonymous.drop_box.directories"] = tuple(_place(site, path) for path in roots)
     said["anonymous.drop_box.readable"] = any(may["download"] for may in inside)
     said["anonymous.drop_box.listed"] = any(may["list"] for may in inside)
     return said | {"commands.denied": _denied(site)}
+
+
+def may_differ(site: Site, box: Context) -> bool:
+    """Whether less is possible in a drop box than in another one."""
+    mine = dict(_may((box, *site.guests)))
+    others = [dict(_may((one, *site.guests))) for one in upload_directories(site)]
+    return any(other[right] and not mine[right] for other in others for right in mine)
 
 
 def _place(site: Site, path: str) -> str:
@@ -376,6 +394,7 @@ def _may(contexts: Sequence[Context]) -> Iterator[tuple[str, bool]]:
 _HANDLED = {
     *(verb for verbs in LIMITED.values() for verb in verbs),
     *("LOGIN", "PASV", "EPSV", "PORT", "EPRT", "ALL", "READ", "WRITE", "DIRS"),
+    "SITE",  # it goes by a limit of SITE_CHMOD, not by one of SITE (measured on 1.3.8)
 }
 """What a limit may name without that it is one of the denied verbs."""
 
@@ -392,6 +411,7 @@ def _denied(site: Site) -> tuple[str, ...]:
         return all(judge(verb, contexts) is Outcome.NONE for contexts in places)
 
     named = {verb for limit in limits_of(site.guests) for verb in names(limit)}
+    named |= {*GROUPS["DIRS"]} if named & {"DIRS", "ALL"} else set()
     denied = {verb for verb in named - _HANDLED if re.fullmatch("[A-Z]+", verb) and is_denied(verb)}
     for right, verbs in LIMITED.items():
         granted = [
@@ -478,18 +498,22 @@ def _limits(site: Site) -> dict[Path, Any]:
         for way, verbs in (("upload", {"STOR", "APPE", "STOU"}), ("download", {"RETR"})):
             said[f"limits.{who}_{way}_rate"] = _rate(verbs, contexts)
     mine = find("MaxClients", (site.anonymous,)) if site.anonymous else None
+    alone = judge("LOGIN", site.server) is Outcome.NONE
+    everybody = site.guests if alone else site.server
     return {
         **said,
-        "limits.clients": _least(site, "MaxClients", "MaxInstances"),
-        "limits.clients_per_address": _least(site, "MaxClientsPerHost", "MaxConnectionsPerHost"),
-        "limits.clients_per_user": number(find("MaxClientsPerUser", site.server), None, lowest=1),
+        "limits.clients": _least(site.server, "MaxClients", "MaxInstances"),
+        "limits.clients_per_address": _least(
+            everybody, "MaxClientsPerHost", "MaxConnectionsPerHost"
+        ),
+        "limits.clients_per_user": number(find("MaxClientsPerUser", everybody), None, lowest=1),
         "limits.anonymous_clients": number(mine, None, lowest=1),
         "limits.upload_bytes": _size(find("MaxStoreFileSize", site.guests)),
     }
 
 
-def _least(site: Site, *directives: str) -> int | None:
-    numbers = [number(find(name, site.server), None, lowest=1) for name in directives]
+def _least(contexts: Sequence[Context], *directives: str) -> int | None:
+    numbers = [number(find(name, contexts), None, lowest=1) for name in directives]
     return min((one for one in numbers if one is not None), default=None)
 
 
@@ -569,7 +593,7 @@ def _level(on: bool, line: Directive | None) -> TlsLevel:
     word = (text(line) or "off").lower()
     if word in _TRUE or word in {"ctrl+data", "auth+data"}:
         return TlsLevel.DATA
-    return TlsLevel.CONTROL if word in {"ctrl", "auth"} else TlsLevel.OPTIONAL
+    return TlsLevel.CONTROL if word.startswith(("ctrl", "auth")) else TlsLevel.OPTIONAL
 
 
 def _logs(site: Site) -> dict[Path, Any]:
@@ -589,7 +613,9 @@ def _logs(site: Site) -> dict[Path, Any]:
         "listing.hide_ids": all(fakes),
         "listing.depth": _bound(line, bounds.get("maxdepth")),
         "listing.entries": _bound(line, bounds.get("maxfiles")),
-        "listing.dot_files": bool(options) and options[0].startswith("-") and "a" in options[0],
+        "listing.dot_files": bool(options)
+        and options[0].startswith("-")
+        and bool({*"aA"} & {*options[0]}),
         "listing.local_time": not boolean(find("TimesGMT", site.server), True),
     }
 

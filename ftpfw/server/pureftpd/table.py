@@ -41,6 +41,15 @@ def _times(unit: int, path: Path) -> Link:
     )
 
 
+def _few(path: Path, highest: int = 2**31 - 1) -> Link:
+    """A number from 1 on, None where the option is not given."""
+    return Link(
+        path,
+        lambda raw: None if raw == "" else raw,
+        lambda value: "" if value is None else min(max(value, 1), highest),
+    )
+
+
 def _row(
     keyword: str,
     flag: str,
@@ -85,6 +94,7 @@ _MASKS = (
     "anonymous.directory_umask",
     "users.file_umask",
     "users.directory_umask",
+    "files.base_mode",
 )
 _WAITING = ("timeouts.idle", "timeouts.stalled", "timeouts.accept", "timeouts.connect")
 _NO = ("no",)
@@ -249,7 +259,7 @@ _ROWS = (
         "sessions at a time",
         default="50",
     ),
-    _row("MaxClientsPerIP", "C maxclientsperip", NUMBER, none_is("", "limits.clients_per_address")),
+    _row("MaxClientsPerIP", "C maxclientsperip", NUMBER, _few("limits.clients_per_address")),
     _row(
         "PerUserLimits",
         "y peruserlimits",
@@ -281,8 +291,8 @@ _ROWS = (
         ("limits.quota_files", "limits.quota_bytes"),
         "files and MiB of a user",
     ),
-    _row("MaxDiskUsage", "k maxdiskusagepct", NUMBER, none_is("", "limits.full_disk")),
-    _row("MaxLoad", "m maxload", NUMBER, none_is("", "limits.load")),
+    _row("MaxDiskUsage", "k maxdiskusagepct", NUMBER, _few("limits.full_disk", 100)),
+    _row("MaxLoad", "m maxload", NUMBER, _few("limits.load")),
     _row(
         "MaxIdleTime", "I maxidletime", NUMBER, _WAITING, "minutes without a command", default="15"
     ),

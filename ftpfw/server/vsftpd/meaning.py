@@ -25,6 +25,7 @@ from ftpfw.server.settings import (
     Start,
     Syntax,
     TlsLevel,
+    file_mode,
 )
 from ftpfw.server.vsftpd.table import ROWS
 
@@ -211,8 +212,9 @@ def _say_anonymous(settings: Settings) -> dict[str, Any]:
     box = anonymous.drop_box
     said: dict[str, Any] = {
         "deny_email_enable": anonymous.refused_passwords is not None,
-        "anon_umask": anonymous.file_umask,
-        "anon_world_readable_only": anonymous.world_readable_only,
+        "anon_umask": _say_umask(settings, "anonymous"),
+        "anon_world_readable_only": anonymous.world_readable_only
+        or (anonymous.rights.upload and not box.readable),
         "chown_uploads": box.owner is not None,
         "anon_max_rate": _lower(
             settings.limits.anonymous_upload_rate, settings.limits.anonymous_download_rate
@@ -224,6 +226,14 @@ def _say_anonymous(settings: Settings) -> dict[str, Any]:
         said["chown_username"] = box.owner
         said["chown_upload_mode"] = 0o600 if box.owner_mode is None else box.owner_mode
     return said
+
+
+def _say_umask(settings: Settings, who: str) -> int:
+    """One umask for files and directories: that of directories where files get the same mode."""
+    directories: int = settings.get(f"{who}.directory_umask")
+    files: int = settings.get(f"{who}.file_umask")
+    same = settings.files.base_mode & ~directories == file_mode(settings, who)
+    return directories if same else files
 
 
 def _lower(one: int | None, other: int | None) -> int:
@@ -252,7 +262,7 @@ def _say_users(settings: Settings) -> dict[str, Any]:
         "chroot_list_enable": users.jail_exceptions is not None,
         "userlist_enable": users.user_list is not None,
         "userlist_deny": not users.user_list_allows,
-        "local_umask": users.file_umask,
+        "local_umask": _say_umask(settings, "users"),
         "local_max_rate": _lower(limits.user_upload_rate, limits.user_download_rate),
     }
     if users.jail_exceptions is not None:
@@ -373,7 +383,8 @@ def _names(pattern: str) -> Names | None:
 
 def _say_files(settings: Settings) -> dict[str, Any]:
     files = settings.files
-    hidden = settings.anonymous.dot_files is DotFiles.HIDDEN
+    who = [one for one in (settings.anonymous, settings.users) if one.enabled]
+    hidden = any(one.dot_files is not DotFiles.FREE for one in who)
     denied = _say_names(files.denied)
     return {
         "deny_file": denied or (DOT_FILES if hidden else ""),

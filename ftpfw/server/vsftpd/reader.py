@@ -61,7 +61,10 @@ def value_of(option: Option, text: str) -> Any:
         if not re.fullmatch(r"0[0-7]*|[1-9][0-9]{0,9}", text, re.ASCII):
             what = "with a leading 0 it is octal" if text.startswith("0") else "digits alone"
             raise ValueError(f"{text!r} is no number: {what}")
-        return int(text, 8 if text.startswith("0") else 10)
+        number = int(text, 8 if text.startswith("0") else 10)
+        if number >= 2**32:
+            raise ValueError(f"{text!r} is too large a number, and taken for some other")
+        return number
     return text
 
 
@@ -119,6 +122,9 @@ def _check_together(last: dict[str, _Line], values: dict[str, Any]) -> None:
         what = "listen and listen_ipv6 exclude each other"
         mend = "listen_ipv6=YES alone takes IPv4 clients too; listen=NO"
         raise _later(last, "listen", "listen_ipv6").error(what, mend=mend)
+    if not values["nopriv_user"]:
+        what = "without a user for what needs no privilege every session ends at once"
+        raise last["nopriv_user"].place.error(what, mend="nopriv_user=nobody")
     try:
         ports = settings_of(values)["passive.ports"]
     except ValueError as error:

@@ -484,7 +484,12 @@ ROWS = (
     ),
     _row("use_localtime", YES_NO, "NO", link("listing.local_time")),
     # process
-    _row("nopriv_user", TEXT, "nobody", none_is("", "process.user")),
+    _row(
+        "nopriv_user",
+        TEXT,
+        "nobody",
+        link("process.user", raw=lambda user: user or "nobody"),
+    ),
     _row("secure_chroot_dir", TEXT, "/var/run/vsftpd/empty", "an empty jail for its own use"),
     _row("run_as_launching_user", YES_NO, "NO", "no privileges are given up", harmless=_OFF),
     _row("one_process_model", YES_NO, "NO", "one process a session instead of two"),

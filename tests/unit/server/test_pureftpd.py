@@ -168,6 +168,7 @@ MEANT = [
     ("no log", "-f none", "logs.syslog", None),
     ("transfers", "-O clf:/a", "logs.transfer_format", "clf"),
     ("no limit", "-L -1:-1", "listing.entries", None),
+    ("as good as none", "-L 1000000000:1000000000", "listing.depth", None),
     ("the program's name", "/usr/sbin/pure-ftpd -B", "limits.clients", 50),
     ("quotes", "-F '/a b'", "messages.banner_file", "/a b"),
     ("last wins", "-c 3 -c 4", "limits.clients", 4),
@@ -261,6 +262,7 @@ REFUSED_ARGS = [
     ("unknown", "-4 -?", 1, "-? is no flag", "server show", "-?"),
     ("unknown long", "--anonymusonly", 1, "is no flag", "anonymousonly?", "--anonymusonly"),
     ("ambiguous", "--maxcl=3", 1, "ambiguous", "--maxclientsperip", "--maxcl=3"),
+    ("no level", "-L 5:0", 1, "an entry and a level", "LimitRecursion 10 20", "5:0"),
     ("no flag", "yes", 1, "'yes' is no flag", "-SYMBOL", "yes"),
     ("no argument", "-B\n-c", 2, "-c has no argument", "give it one", "-c"),
     ("too much argument", "--daemonize=1", 1, "takes no argument", "--daemonize", "--daemonize=1"),
@@ -354,7 +356,7 @@ ARGUMENTS = {
     "TLSCipherSuite": st.sampled_from(["HIGH", "-C:HIGH"]),
     "TLS": st.integers(0, 3).map(str),
     "MaxDiskUsage": st.integers(1, 100).map(str),
-    "LimitRecursion": st.sampled_from(["-1:-1", "2:3", "0:0"]),
+    "LimitRecursion": st.sampled_from(["-1:-1", "2:3", "1:-1"]),
 }
 KINDS = {
     NUMBER: COUNT.map(str),

@@ -77,6 +77,8 @@ def values(row: Option) -> list[str]:
         return ["", "::", "::1"]
     if row.name in {"listen_address", "pasv_address"}:
         return ["", "192.0.2.1"]
+    if row.name == "nopriv_user":
+        return ["nobody", "ftpsecure"]
     return VALUES[row.kind]
 
 
@@ -205,6 +207,8 @@ REFUSED = [
     ("no address", "listen=YES\nlisten_address=a", 2, "'a' is no IP", "in numbers", "a"),
     ("announced name", "pasv_address=a.test", 1, "no IP", "pasv_addr_resolve=YES", "a.test"),
     ("ports", "pasv_max_port=1024", 1, "run backwards", "pasv_min_port=1024", "1024"),
+    ("nobody", "nopriv_user=", 1, "ends at once", "nopriv_user=nobody", ""),
+    ("too large", "max_clients=4294967296", 1, "too large", "max_clients=2000", "4294967296"),
     ("NUL", "ftpd_banner=a\0", 1, "NUL", "plain text", "ftpd_banner=a\0"),
 ]
 
@@ -270,7 +274,7 @@ def test_what_is_written_says_what_was_read(text: str) -> None:
     with errors_of_configuration() as caught:
         before = settings(text)
     if caught:
-        assert re.search("exclude each other|run backwards", caught[0].what)
+        assert re.search("exclude each other|run backwards|ends at once", caught[0].what)
         return
     written = write(before)
     assert written.unexpressed == ()
