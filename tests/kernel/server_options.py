@@ -361,7 +361,7 @@ PURE_ROWS = (
     _a("NoTruncate", "-0", ("STOR open/there", "2 | ~open/there 6 …")),
     _a("AutoRename", "-r", ("STOR open/there", "2 | +open/there.1 6 644 ftp")),
     _a("AllowDotFiles", "-z", ("RETR pub/.dot", "2:dot"), ("STOR open/.x", "5")),
-    _a("ProhibitDotFilesRead", "-X", ("RETR pub/.dot", "2:dot"), base=PURE + "-e -z"),
+    _a("ProhibitDotFilesRead", "-X -z", ("RETR pub/.dot; SIZE pub/.dot", "2:dot 2")),
     _a("ProhibitDotFilesWrite", "-x -z", ("STOR open/.x", "5"), same=True),
     _a(
         "Umask",
@@ -577,6 +577,13 @@ PROFTPD_ROWS = (
         ("STOR open/new (200000)", "5 | +open/new 0 644 ftp"),
     ),
     _p("MaxClients", "", "MaxClients 2", ("@sessions 3", "2 2 5"), login=False),
+    _p(
+        "<Global> MaxClients",
+        "<Global>\nMaxClients 2\n</Global>",
+        "",
+        ("@sessions 3", "2 2 5"),
+        login=False,
+    ),
     _p("MaxClientsPerHost", "MaxClientsPerHost 2", "", ("@sessions 3", "2 2 5"), login=False),
     _p("MaxClientsPerUser", "MaxClientsPerUser 2", "", ("@sessions 3", "2 2 5"), login=False),
     _p(
@@ -678,6 +685,16 @@ PROFTPD_ROWS = (
         "",
         "DirFakeUser on ftp\nDirFakeGroup on ftp",
         ("@fields 2-3 pub/small", "ftp ftp"),
+    ),
+    _p(
+        "HideNoAccess",
+        "",
+        "HideNoAccess on",
+        ("LIST pub", "2:[big deep inner outer small]"),
+        ("LIST", "2:[open pub]"),
+        ("NLST", "2:[open pub]"),
+        ("CWD incoming; CWD pub", "5 2"),
+        commands="chmod 0700 /srv/ftp/incoming\n",
     ),
     _p("ListOptions", "", 'ListOptions "-a"', ("LIST pub", "2:[. .. .dot …]")),
     _p(

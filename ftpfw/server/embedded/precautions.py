@@ -36,7 +36,7 @@ PRECAUTIONS: Sequence[Precaution] = (
         "the drop box cannot be listed",
         NONE,
         NONE,
-        "`<Limit ALL> DenyAll` in it, `HideNoAccess on`",
+        "`<Limit ALL> DenyAll` in it",
     ),
     Precaution(
         "no-overwrite",
@@ -134,7 +134,7 @@ PRECAUTIONS: Sequence[Precaution] = (
         "sessions are limited, of one address (421)",
         "`max_per_ip=5`",
         "`-C 5`",
-        "`MaxClientsPerHost 5`",
+        "`MaxConnectionsPerHost 5`",
     ),
     Precaution(
         "login-delay",

@@ -345,6 +345,7 @@ def _rights(site: Site) -> dict[Path, Any]:
     said["anonymous.drop_box.directories"] = tuple(_place(site, path) for path in roots)
     said["anonymous.drop_box.readable"] = any(may["download"] for may in inside)
     said["anonymous.drop_box.listed"] = any(may["list"] for may in inside)
+    said["anonymous.drop_box.shown"] = said["anonymous.drop_box.listed"]  # measured on 1.3.8
     return said | {"commands.denied": _denied(site)}
 
 
@@ -478,19 +479,34 @@ def _limits(site: Site) -> dict[Path, Any]:
         for way, verbs in (("upload", {"STOR", "APPE", "STOU"}), ("download", {"RETR"})):
             said[f"limits.{who}_{way}_rate"] = _rate(verbs, contexts)
     mine = find("MaxClients", (site.anonymous,)) if site.anonymous else None
+    whoever = site.guests if judge("LOGIN", site.server) is Outcome.NONE else site.server
+    clients, clients_late = _sessions(site.server, "MaxClients", "MaxInstances")
+    each, each_late = _sessions(whoever, "MaxClientsPerHost", "MaxConnectionsPerHost")
     return {
         **said,
-        "limits.clients": _least(site, "MaxClients", "MaxInstances"),
-        "limits.clients_per_address": _least(site, "MaxClientsPerHost", "MaxConnectionsPerHost"),
-        "limits.clients_per_user": number(find("MaxClientsPerUser", site.server), None, lowest=1),
+        "limits.clients": clients,
+        "limits.clients_from_login": clients_late,
+        "limits.clients_per_address": each,
+        "limits.clients_per_address_from_login": each_late,
+        "limits.clients_per_user": number(find("MaxClientsPerUser", whoever), None, lowest=1),
         "limits.anonymous_clients": number(mine, None, lowest=1),
         "limits.upload_bytes": _size(find("MaxStoreFileSize", site.guests)),
     }
 
 
-def _least(site: Site, *directives: str) -> int | None:
-    numbers = [number(find(name, site.server), None, lowest=1) for name in directives]
-    return min((one for one in numbers if one is not None), default=None)
+def _sessions(
+    contexts: Sequence[Context], of_logins: str, of_connections: str
+) -> tuple[int | None, bool]:
+    """The lower of two limits, and whether it counts from the login on.
+
+    With both, connections are held to the lower one, which is that of logins most often.
+    """
+    logins, connections = (
+        number(find(name, contexts), None, lowest=1) for name in (of_logins, of_connections)
+    )
+    if logins is None or connections is None:
+        return logins or connections, logins is not None
+    return min(logins, connections), False
 
 
 def _rate(verbs: set[str], contexts: Sequence[Context]) -> int | None:
@@ -589,6 +605,7 @@ def _logs(site: Site) -> dict[Path, Any]:
         "listing.hide_ids": all(fakes),
         "listing.depth": _bound(line, bounds.get("maxdepth")),
         "listing.entries": _bound(line, bounds.get("maxfiles")),
+        "listing.hide_unreachable": boolean(find("HideNoAccess", site.guests), False),
         "listing.dot_files": bool(options) and options[0].startswith("-") and "a" in options[0],
         "listing.local_time": not boolean(find("TimesGMT", site.server), True),
     }

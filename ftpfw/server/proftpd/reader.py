@@ -37,6 +37,7 @@ _BY_VERB: Mapping[Path, str] = {
     "anonymous.drop_box.directories": "STOR",
     "anonymous.drop_box.readable": "RETR",
     "anonymous.drop_box.listed": "LIST",
+    "anonymous.drop_box.shown": "LIST",
 }
 """Path → the verb by whose limits it is decided."""
 

@@ -186,9 +186,11 @@ def _messages(settings: Settings) -> Lines:
 def _limits(settings: Settings) -> Lines:
     limits, timeouts = settings.limits, settings.timeouts
     if limits.clients is not None:
-        yield from _line("MaxInstances", limits.clients)
+        if not limits.clients_from_login:
+            yield from _line("MaxInstances", limits.clients)
         yield from _line("MaxClients", limits.clients)
-    yield from _optional("MaxClientsPerHost", limits.clients_per_address)
+    kind = "Clients" if limits.clients_per_address_from_login else "Connections"
+    yield from _optional(f"Max{kind}PerHost", limits.clients_per_address)
     yield from _optional("MaxClientsPerUser", limits.clients_per_user)
     yield from _rates(limits.user_upload_rate, limits.user_download_rate)
     if limits.upload_bytes is not None:
@@ -369,6 +371,8 @@ def _section(settings: Settings) -> Lines:
         yield from _line("TLSRequired", _REQUIRED[settings.tls.anonymous])
     if not settings.users.enabled:
         yield from _within("Limit LOGIN", iter(["AllowAll"]))
+    if settings.listing.hide_unreachable:
+        yield from _line("HideNoAccess", "on")
     yield from _rights(settings)
 
 

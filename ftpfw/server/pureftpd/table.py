@@ -71,7 +71,6 @@ def _row(
 
 _SOURCES = ("users.sources",)
 _FXP = ("active.foreign", "passive.foreign")
-_DOTS = ("anonymous.dot_files", "users.dot_files")
 _UPLOAD = ("anonymous.rights.upload", "anonymous.rights.overwrite")
 _TRUNCATE = ("anonymous.rights.overwrite", "files.hidden_until_complete")
 _RATE_OF_ALL = (
@@ -222,20 +221,26 @@ _ROWS = (
         ("files.rename_uploads", "users.rights.overwrite"),
         "an upload whose name exists gets a new one",
     ),
-    _row("AllowDotFiles", "z allowdotfiles", YES_NO, _DOTS, "anonymous clients see dot files"),
+    _row(
+        "AllowDotFiles",
+        "z allowdotfiles",
+        YES_NO,
+        ("anonymous.dot_files",),
+        "anonymous clients fetch names that begin with a dot",
+    ),
     _row(
         "ProhibitDotFilesWrite",
         "x prohibitdotfileswrite",
         YES_NO,
-        _DOTS,
-        "nobody writes names that begin with a dot",
+        ("users.dot_files",),
+        "users write no names that begin with a dot",
     ),
     _row(
         "ProhibitDotFilesRead",
         "X prohibitdotfilesread",
         YES_NO,
-        _DOTS,
-        "nor reads them",
+        ("users.dot_files",),
+        "nor read them",
     ),
     _row("CustomerProof", "Z customerproof", YES_NO, "refuses a chmod that locks out its owner"),
     _row("Umask", "U umask", UMASK, _MASKS, "umask of files and of directories", default="133:022"),

@@ -133,6 +133,18 @@ MEANT = [
         Audience.USERS,
     ),
     ("the fewer of two", "MaxInstances 30\nMaxClients 50", "limits.clients", 30),
+    ("counted at once", "MaxInstances 30", "limits.clients_from_login", False),
+    ("counted later", "MaxClients 30", "limits.clients_from_login", True),
+    ("both", "MaxInstances 30\nMaxClients 20", "limits.clients_from_login", False),
+    ("of an address", "MaxClientsPerHost 3", "limits.clients_per_address_from_login", True),
+    (
+        "of anybody, if nobody else logs in",
+        f"{SITE.format('MaxClientsPerHost 3')}<Limit LOGIN>\nDenyAll\n</Limit>",
+        "limits.clients_per_address",
+        3,
+    ),
+    ("not of users", SITE.format("MaxClientsPerHost 3"), "limits.clients_per_address", None),
+    ("hidden", SITE.format("HideNoAccess on"), "listing.hide_unreachable", True),
     ("jail", "DefaultRoot ~", "users.jailed", True),
     ("its exceptions", "DefaultRoot ~ !staff", "users.jail_exceptions", "groups !staff"),
     ("log switched off", "SystemLog none", "logs.syslog", None),
@@ -267,6 +279,7 @@ def test_a_drop_box() -> None:
     assert not anonymous.rights.delete
     assert not anonymous.drop_box.readable
     assert not anonymous.drop_box.listed
+    assert not anonymous.drop_box.shown
 
 
 def test_the_verb_that_a_group_denies_in_the_server_is_denied_in_the_section_too() -> None:

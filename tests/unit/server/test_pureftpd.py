@@ -152,6 +152,7 @@ MEANT = [
     ("dot files", "-x", "users.dot_files", DotFiles.READ_ONLY),
     ("anonymous ones", "-x", "anonymous.dot_files", DotFiles.HIDDEN),
     ("anonymous ones after all", "-x -z", "anonymous.dot_files", DotFiles.READ_ONLY),
+    ("fetched whatever users may", "-X -z", "anonymous.dot_files", DotFiles.READ_ONLY),
     ("never stored by them", "-z", "anonymous.dot_files", DotFiles.READ_ONLY),
     ("minutes", "-I 2", "timeouts.idle", 120),
     ("one rate for both", "-t 8", "limits.anonymous_upload_rate", 8192),
