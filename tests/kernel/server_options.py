@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ftpfw.server.options import Form
 
+from .ftp_servers import HERE, PORT
 from .server_configurations import (
     PROFTPD_NO_USERS,
     PROFTPD_SITE,
@@ -27,7 +28,8 @@ class Row:
     """Options that are shown together; ``asked`` are scripts with their answers.
 
     ``without``: empty where the difference would take too long, or cannot be seen.
-    ``written``: files of the daemon and of ours that then have a text in them.
+    ``written``: files of the daemon and of ours that then have a text in them, in any case.
+    ``at`` is where it answers.
     """
 
     options: str
@@ -38,6 +40,8 @@ class Row:
     login: bool = True
     commands: str = ""
     written: tuple[str, str, str] | None = None
+    at: tuple[str, int] = (HERE, PORT)
+    by_inetd: bool = False
 
     @property
     def id(self) -> str:
@@ -45,6 +49,9 @@ class Row:
         return f"{self.form}:{self.options.replace(' ', ',')}"
 
 
+SIX = "::1"
+IPV6 = VSFTPD.replace("listen=YES\nlisten_address=127.0.0.1\n", "listen_ipv6=YES\n")
+READ = ("RETR pub/small", "2:small")
 OTHER = VSFTPD_UPLOAD + "anon_other_write_enable=YES\nanon_umask=022\n"
 CERTIFICATE = """
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=server \\
@@ -67,6 +74,32 @@ def _v(
     return Row(options, V, text, asked, "" if same else base, login, commands, written)
 
 
+SYSLOG = """
+mount -t tmpfs -o mode=0755 tmpfs /run/vsftpd
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /run/vsftpd
+mkdir -p /run/vsftpd/empty
+mount --bind /run/vsftpd /dev
+python3 -c '
+import os, socket
+taken = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+taken.bind("/dev/log")
+os.chmod("/dev/log", 0o666)
+if os.fork():
+    os._exit(0)
+while True:
+    line = taken.recv(65536)
+    with open("/var/log/messages", "ab") as log:
+        log.write(line + b"\\n")
+'
+"""
+"""What takes the lines of syslog(3), in a /dev of the server's own, and puts them into a file."""
+
+BUSY = """
+echo 9.00 9.00 9.00 1/100 100 > /run/loadavg
+mount --bind /run/loadavg /proc/loadavg
+"""
+"""A load that getloadavg(3) sees."""
+
 BANNED = "deny_email_enable=YES; banned_email_file=/etc/banned; delay_failed_login=0"
 BAN = "echo me@example.net > /etc/banned\n"
 SECURED = "@secure; @login; PBSZ 0; PROT P; TYPE I; RETR pub/small"
@@ -79,6 +112,22 @@ VSFTPD_ROWS = (
         ("@reach 127.0.0.2", "refused"),
         same=True,
     ),
+    Row(
+        "listen_ipv6",
+        V,
+        IPV6,
+        (("PWD; @reach 127.0.0.1", "2 220"),),
+        at=(SIX, PORT),
+    ),
+    Row(
+        "listen_address6",
+        V,
+        IPV6 + f"listen_address6={SIX}\n",
+        (("PWD; @reach 127.0.0.1", "2 refused"),),
+        without=IPV6,
+        at=(SIX, PORT),
+    ),
+    Row("listen_port", V, VSFTPD + "listen_port=2121\n", (READ,), at=(HERE, 2121)),
     _v("ftpd_banner", "ftpd_banner=Welcome.", ("@banner", "220 Welcome."), login=False),
     _v(
         "banner_file",
@@ -273,6 +322,16 @@ VSFTPD_ROWS = (
         same=True,
     ),
     _v(
+        "ssl_sslv2 ssl_sslv3",
+        TLS + "; ssl_sslv2=YES; ssl_sslv3=YES; ssl_ciphers=ALL:@SECLEVEL=0",
+        ("@hello SSLv2", "refused"),
+        ("@hello SSLv3", "refused"),
+        ("@hello TLSv1.2", "answered"),
+        commands=CERTIFICATE,
+        login=False,
+        same=True,
+    ),
+    _v(
         "xferlog_enable xferlog_std_format xferlog_file",
         "xferlog_enable=YES; xferlog_std_format=YES; xferlog_file=/var/log/moved",
         ("RETR pub/small", "2:small"),
@@ -291,6 +350,14 @@ VSFTPD_ROWS = (
         "dual_log_enable=YES; xferlog_file=/var/log/moved",
         ("RETR pub/small", "2:small"),
         written=("var/log/moved", "var/log/moved", "/pub/small"),
+        same=True,
+    ),
+    _v(
+        "syslog_enable",
+        "xferlog_enable=YES; syslog_enable=YES",
+        READ,
+        commands=SYSLOG,
+        written=("var/log/messages", "output", "/pub/small"),
         same=True,
     ),
     _v(
@@ -335,6 +402,14 @@ PURE_ROWS = (
         ("@reach ::1", "refused"),
         base="pure-ftpd -4 -H -f none -e",
         same=True,
+    ),
+    Row(
+        "IPV6Only",
+        A,
+        "pure-ftpd -6 -H -f none -e",
+        (("PWD; @reach 127.0.0.1", "2 refused"),),
+        without="pure-ftpd -H -f none -e",
+        at=(SIX, PORT),
     ),
     _a("AnonymousOnly", "", ("@login somebody", "2"), login=False, same=True),
     _a(
@@ -398,6 +473,7 @@ PURE_ROWS = (
         "head -c 700000 /dev/zero > /srv/ftp/open/full\n",
         same=True,
     ),
+    _a("MaxLoad", "-m 4", ("RETR pub/small", "5"), ("STOR open/new", "2 …"), commands=BUSY),
     _a(
         "TLS CertFile",
         "-Y 2 -2 /etc/server.pem",
@@ -419,6 +495,15 @@ PURE_ROWS = (
         "-O xferlog:/var/log/moved",
         ("RETR pub/small", "2:small"),
         written=("var/log/moved", "var/log/moved", "/pub/small"),
+        same=True,
+    ),
+    _a(
+        "VerboseLog",
+        "-d",
+        ("SYST", "2"),
+        base="pure-ftpd -S 127.0.0.1, -4 -H -f ftp -e",
+        commands=SYSLOG,
+        written=("var/log/messages", "output", "syst"),
         same=True,
     ),
     _a("LimitRecursion", "-L 3:1", ("@count NLST pub", "2:3")),
@@ -448,6 +533,20 @@ SECURE_OLD = SECURE + "TLSProtocol TLSv1 TLSv1.2\nTLSCipherSuite ALL:@SECLEVEL=0
 PROFTPD_ROWS = (
     _p("DefaultAddress SocketBindTight", "", "", ("@reach 127.0.0.2", "refused"), same=True),
     _p("UseIPv6", "", "", ("@reach ::1", "refused"), same=True),
+    Row(
+        "Port",
+        P,
+        "Port 2121\n" + PROFTPD_NO_USERS + PROFTPD_SITE.format(""),
+        (READ,),
+        at=(HERE, 2121),
+    ),
+    Row(
+        "ServerType",
+        P,
+        "ServerType inetd\n" + PROFTPD_NO_USERS + PROFTPD_SITE.format(""),
+        (READ,),
+        by_inetd=True,
+    ),
     _p("ServerIdent", 'ServerIdent on "Hello."', "", ("@text Hello.", "2:said"), login=False),
     _p(
         "PidFile",

@@ -105,11 +105,12 @@ def running(
     ours: bool,
     commands: str = "",
     at: tuple[str, int] = (HERE, PORT),
+    by_inetd: bool = False,
 ) -> Iterator[Running]:
     """One of the two, the daemon or ``ours``, by a configuration."""
     directory.mkdir()
     recipe = Recipe(text, (), ROOM + commands, "")
-    with serving(namespace, form, recipe, directory, ours=ours, at=at):
+    with serving(namespace, form, recipe, directory, ours=ours, at=at, by_inetd=by_inetd):
         root = directory / "srv" / "ftp"
         lines = (directory / "etc" / "passwd").read_text().splitlines()
         users = {int(line.split(":")[2]): line.split(":")[0] for line in lines}

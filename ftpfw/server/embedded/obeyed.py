@@ -30,6 +30,10 @@ def _foreign(path: Path) -> Callable[[Settings], bool]:
     return lambda all_: all_.get(path) is not Audience.NOBODY
 
 
+def _is_set(path: Path) -> Callable[[Settings], bool]:
+    return lambda all_: all_.get(path) is not None
+
+
 ROWS = (
     Row(
         "anonymous.enabled",
@@ -65,6 +69,14 @@ ROWS = (
             all_.logs.transfers is not None and all_.logs.transfer_format not in {"xferlog"}
         ),
         "transfers are logged as xferlog",
+    ),
+    *(
+        Row(
+            path,
+            _is_set(path),
+            "no process runs as it: sessions run as the user of anonymous clients",
+        )
+        for path in ("process.user", "process.group")
     ),
     Row("logs.syslog", lambda all_: all_.logs.syslog is not None, "the log goes to standard error"),
     Row("logs.daemon", lambda all_: all_.logs.daemon is not None, "the log goes to standard error"),
