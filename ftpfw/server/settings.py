@@ -332,6 +332,7 @@ class Tls(Section):
     ciphers: Annotated[str | None, "OpenSSL's cipher list; none: the daemon's"] = None
     session_reuse: Annotated[bool, "data connections must resume their control connection's"] = True
     client_certificate: Annotated[bool, "clients must have a certificate"] = False
+    certificate_checked: Annotated[bool, "one that a client shows must be vouched for"] = False
     authorities: Annotated[str | None, "file of the authorities of clients' certificates"] = None
     obsolete: Annotated[tuple[str, ...], "versions before TLS 1.2 that are spoken"] = ()
 
@@ -490,6 +491,7 @@ _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
         (f"tls.{name}", _no_tls)
         for name in ("certificate", "key", "ciphers", "session_reuse", "client_certificate")
     ),
+    ("tls.certificate_checked", _no_tls),
     ("tls.authorities", _no_tls),
     ("tls.obsolete", _no_tls),
     ("logs.transfer_format", lambda all_: all_.logs.transfers is None),

@@ -210,6 +210,8 @@ def _secure(client: Client, version: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.maximum_version = context.minimum_version = _VERSIONS[version or "TLSv1.2"]
+    if client.certificate is not None:
+        context.load_cert_chain(client.certificate)
     try:
         wrapped = context.wrap_socket(client.talk.socket)
     except OSError:
@@ -224,6 +226,12 @@ _VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
 }
+
+
+def _present(client: Client, name: str) -> str:
+    """Have a certificate to show in the next handshake: a file of the server's /etc."""
+    client.certificate = client.files / "etc" / name
+    return "-"
 
 
 def _hello(client: Client, version: str) -> str:
@@ -289,5 +297,6 @@ DEEDS: dict[str, Deed] = {
     "secure": _secure,
     "cipher": _cipher,
     "hello": _hello,
+    "present": _present,
     "forget": _forget,
 }

@@ -330,6 +330,15 @@ DIFFERENCES = (
         ("@deaf RETR pub/small", "vsftpd:connect_timeout", "4", "1 4"),
     ),
     *_because(
+        "a certificate that is demanded has to be vouched for: anybody can make one",
+        (
+            "@present strange.pem; @secure",
+            "vsftpd:require_cert,ca_certs_file",
+            "- TLSv1.2",
+            "- failed",
+        ),
+    ),
+    *_because(
         "data that has to be inside TLS is refused with EPSV already",
         (
             "@secure; @login; TYPE I; RETR pub/small",

@@ -100,9 +100,17 @@ mount --bind /run/loadavg /proc/loadavg
 """
 """A load that getloadavg(3) sees."""
 
+STRANGE = (
+    CERTIFICATE
+    + """
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=strange \\
+    -keyout /etc/strange.pem -out /etc/strange.pem 2>/dev/null
+"""
+)
+SECURED = "@secure; @login; PBSZ 0; PROT P; TYPE I; RETR pub/small"
+SHOWN = (f"@present server.pem; {SECURED}", "- TLSv1.2 2 2 2 2 2:small")
 BANNED = "deny_email_enable=YES; banned_email_file=/etc/banned; delay_failed_login=0"
 BAN = "echo me@example.net > /etc/banned\n"
-SECURED = "@secure; @login; PBSZ 0; PROT P; TYPE I; RETR pub/small"
 TLS = "ssl_enable=YES; allow_anon_ssl=YES; rsa_cert_file=/etc/server.pem"
 
 VSFTPD_ROWS = (
@@ -310,7 +318,26 @@ VSFTPD_ROWS = (
         "require_cert ca_certs_file",
         TLS + "; require_cert=YES; ca_certs_file=/etc/chain.pem",
         ("@secure", "failed"),
-        commands=CERTIFICATE,
+        SHOWN,
+        ("@present strange.pem; @secure", "- TLSv1.2"),
+        commands=STRANGE,
+        login=False,
+    ),
+    _v(
+        "validate_cert",
+        TLS + "; validate_cert=YES; ca_certs_file=/etc/chain.pem",
+        (SECURED, "TLSv1.2 2 2 2 2 2:small"),
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
+        login=False,
+    ),
+    _v(
+        "ssl_request_cert",
+        TLS + "; ssl_request_cert=NO; require_cert=YES; validate_cert=YES",
+        ("@secure", "TLSv1.2"),
+        ("@present strange.pem; @secure", "- TLSv1.2"),
+        commands=STRANGE,
         login=False,
     ),
     _v(
@@ -489,6 +516,15 @@ PURE_ROWS = (
         commands=CERTIFICATE,
         login=False,
         same=True,
+    ),
+    _a(
+        "CertFile TLSCipherSuite",
+        "-Y 1 -2 /etc/server.pem -J -C:HIGH",
+        ("@secure", "failed"),
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
+        login=False,
     ),
     _a(
         "AltLog",
@@ -751,7 +787,19 @@ PROFTPD_ROWS = (
         SECURE + "TLSVerifyClient on\nTLSCACertificateFile /etc/chain.pem",
         "",
         ("@secure", "failed"),
-        commands=CERTIFICATE,
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
+        login=False,
+    ),
+    _p(
+        "TLSVerifyClient",
+        SECURE + "TLSVerifyClient optional\nTLSCACertificateFile /etc/chain.pem",
+        "",
+        (SECURED, "TLSv1.2 2 2 2 2 2:small"),
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
         login=False,
     ),
     _p(

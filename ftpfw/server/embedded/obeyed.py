@@ -64,6 +64,11 @@ ROWS = (
         "listings are of one directory: LIST -R goes no deeper",
     ),
     Row(
+        "tls.certificate_checked",
+        lambda all_: all_.tls.client_certificate and not all_.tls.certificate_checked,
+        "a client's certificate has to be vouched for: anybody can make one",
+    ),
+    Row(
         "logs.transfer_format",
         lambda all_: (
             all_.logs.transfers is not None and all_.logs.transfer_format not in {"xferlog"}

@@ -549,6 +549,8 @@ def _tls(site: Site) -> dict[Path, Any]:
     line = find("TLSOptions", site.server)
     options = {word.lower() for word in line.arguments} if line else set()
     verify = find("TLSVerifyClient", site.server)
+    optional = (text(verify) or "").lower() == "optional"
+    required = not optional and boolean(verify, False)
     return {
         "tls.anonymous": _level(on, find("TLSRequired", site.guests)),
         "tls.users": _level(on, find("TLSRequired", site.server)),
@@ -557,7 +559,8 @@ def _tls(site: Site) -> dict[Path, Any]:
         "tls.key": text(find("TLSRSACertificateKeyFile", site.server)),
         "tls.ciphers": text(find("TLSCipherSuite", site.server)),
         "tls.session_reuse": "nosessionreuserequired" not in options,
-        "tls.client_certificate": boolean(verify, False) if text(verify) != "optional" else False,
+        "tls.client_certificate": required,
+        "tls.certificate_checked": required or optional,
         "tls.authorities": text(find("TLSCACertificateFile", site.server)),
         "tls.obsolete": _obsolete(find("TLSProtocol", site.server)) if on else (),
     }

@@ -230,8 +230,8 @@ def _tls(settings: Settings) -> Lines:
     yield from _optional("TLSRSACertificateKeyFile", tls.key)
     yield from _optional("TLSCipherSuite", tls.ciphers)
     yield from _optional("TLSCACertificateFile", tls.authorities)
-    if tls.client_certificate:
-        yield from _line("TLSVerifyClient", "on")
+    if tls.client_certificate or tls.certificate_checked:
+        yield from _line("TLSVerifyClient", "on" if tls.client_certificate else "optional")
     options = ["NoSessionReuseRequired"] * (not tls.session_reuse)
     options += ["UseImplicitSSL"] * tls.implicit
     if options:

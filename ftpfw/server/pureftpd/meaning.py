@@ -94,7 +94,6 @@ ALWAYS: Mapping[Path, Any] = {
     "login.success_delay": 0,
     "tls.implicit": False,
     "tls.session_reuse": False,
-    "tls.authorities": None,
     "tls.obsolete": (),
     "logs.daemon": None,
     "logs.wtmp": False,
@@ -339,6 +338,7 @@ def _say_rates(up: int | None, down: int | None) -> Any:
 def _tls(values: Values) -> dict[Path, Any]:
     certificate, _, key = values["CertFile"].partition(",")
     ciphers = values["TLSCipherSuite"]
+    asks = ciphers.startswith(_CERTIFICATE_WANTED)
     level = _LEVELS[values["TLS"]]
     return {
         "tls.anonymous": level,
@@ -346,7 +346,9 @@ def _tls(values: Values) -> dict[Path, Any]:
         "tls.certificate": certificate or None,
         "tls.key": key or None,
         "tls.ciphers": ciphers.removeprefix(_CERTIFICATE_WANTED) or None,
-        "tls.client_certificate": ciphers.startswith(_CERTIFICATE_WANTED),
+        "tls.client_certificate": asks,
+        "tls.certificate_checked": asks,
+        "tls.authorities": (certificate or None) if asks else None,  # measured on 1.0.50
     }
 
 

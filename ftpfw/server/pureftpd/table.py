@@ -304,7 +304,7 @@ _ROWS = (
         "CertFile",
         "2 certfile",
         TEXT,
-        ("tls.certificate", "tls.key"),
+        ("tls.certificate", "tls.key", "tls.authorities"),
         "file of the certificate, or it, a comma and that of its key",
         default="/etc/ssl/private/pure-ftpd.pem",
     ),
@@ -313,8 +313,13 @@ _ROWS = (
         "TLSCipherSuite",
         "J tlsciphersuite",
         TEXT,
-        ("tls.ciphers", "tls.client_certificate"),
-        "cipher list; -C: before it demands a certificate of clients",
+        (
+            "tls.ciphers",
+            "tls.client_certificate",
+            "tls.certificate_checked",
+            "tls.authorities",
+        ),
+        "cipher list; -C: before it demands a certificate of clients, which CertFile vouches for",
     ),
     # logs and listings
     _row(

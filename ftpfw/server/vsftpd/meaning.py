@@ -400,6 +400,8 @@ def _tls(values: Values) -> dict[Path, Any]:
         "tls.anonymous": _level(on and values["allow_anon_ssl"], logins, data),
         "tls.users": _level(on, values["force_local_logins_ssl"], values["force_local_data_ssl"]),
         "tls.implicit": on and values["implicit_ssl"],
+        "tls.client_certificate": values["ssl_request_cert"] and values["require_cert"],
+        "tls.certificate_checked": values["ssl_request_cert"] and values["validate_cert"],
         "tls.obsolete": spoken if on else (),
     }
 
@@ -415,9 +417,11 @@ def _level(on: bool, logins: bool, data: bool) -> TlsLevel:
 def _say_tls(settings: Settings) -> dict[str, Any]:
     tls = settings.tls
     levels = (TlsLevel.CONTROL, TlsLevel.DATA)
+    demands = {"require_cert": tls.client_certificate, "validate_cert": tls.certificate_checked}
     if tls.anonymous is TlsLevel.OFF and tls.users is TlsLevel.OFF:
-        return {"ssl_enable": False}
+        return {**demands, "ssl_enable": False}
     said: dict[str, Any] = {
+        **demands,
         "ssl_enable": True,
         "allow_anon_ssl": tls.anonymous is not TlsLevel.OFF,
         "force_anon_logins_ssl": tls.anonymous in levels,

@@ -144,6 +144,8 @@ MEANT = [
         3,
     ),
     ("not of users", SITE.format("MaxClientsPerHost 3"), "limits.clients_per_address", None),
+    ("asked", "TLSVerifyClient optional", "tls.client_certificate", False),
+    ("and checked", "TLSVerifyClient optional", "tls.certificate_checked", True),
     ("hidden", SITE.format("HideNoAccess on"), "listing.hide_unreachable", True),
     ("jail", "DefaultRoot ~", "users.jailed", True),
     ("its exceptions", "DefaultRoot ~ !staff", "users.jail_exceptions", "groups !staff"),

@@ -166,6 +166,8 @@ MEANT = [
     ("TLS", "-Y 2", "tls.users", TlsLevel.CONTROL),
     ("ciphers", "-J HIGH", "tls.ciphers", "HIGH"),
     ("certificates of clients", "-J -C:HIGH", "tls.client_certificate", True),
+    ("who vouches for them", "-2 /a -J -C:HIGH", "tls.authorities", "/a"),
+    ("nobody has to", "-2 /a -J HIGH", "tls.authorities", None),
     ("no log", "-f none", "logs.syslog", None),
     ("transfers", "-O clf:/a", "logs.transfer_format", "clf"),
     ("no limit", "-L -1:-1", "listing.entries", None),
