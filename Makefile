@@ -67,6 +67,7 @@ fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_firewall.py \
                 tests/kernel/test_serve_uploads.py \
                 tests/kernel/test_serve_differential.py \
+                tests/kernel/test_serve_rates.py \
                 tests/kernel/test_generated.py
 
 proof: setup-tests ## The tests with generated traffic, long, with a new seed

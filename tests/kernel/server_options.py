@@ -246,13 +246,6 @@ VSFTPD_ROWS = (
     _v("delete_failed_uploads", "delete_failed_uploads=YES", ("@break STOR open/new", "1 4")),
     _v("max_clients", "max_clients=2", ("@sessions 3", "2 4 4"), login=False),
     _v("max_per_ip", "max_per_ip=2", ("@sessions 2; @sessions 1 127.0.0.2", "2 4 2"), login=False),
-    _v(
-        "anon_max_rate",
-        "anon_max_rate=50000",
-        ("@takes 0.5 RETR pub/big", "2:<200000> slow"),
-        ("@takes 0.5 STOR open/new (200000)", "2 slow | +open/new 200000 600 ftp"),
-        same=True,
-    ),
     _v("idle_session_timeout", "idle_session_timeout=1", ("@end", "4 0"), same=True),
     _v(
         "data_connection_timeout",
@@ -480,19 +473,6 @@ PURE_ROWS = (
     ),
     _a("PerUserLimits", "-y 0:2", ("@sessions 3", "2 2 4"), login=False),
     _a(
-        "AnonymousBandwidth",
-        "-t 200:200",
-        ("@takes 0.4 RETR pub/big", "2:<200000> slow"),
-        ("@takes 0.4 STOR open/new (200000)", "2 slow | +open/new 200000 644 ftp"),
-        same=True,
-    ),
-    _a(
-        "UserBandwidth",
-        "-T 200:200",
-        ("@takes 0.4 RETR pub/big", "2:<200000> slow"),
-        same=True,
-    ),
-    _a(
         "MaxDiskUsage",
         "-k 50",
         ("STOR open/new", "5"),
@@ -678,6 +658,19 @@ PROFTPD_ROWS = (
         ("REST 2; STOR open/there", "3 4"),
     ),
     _p(
+        "<Anonymous> AllowOverwrite",
+        "",
+        "AllowOverwrite off",
+        ("MKD open/d; RNFR open/d; RNTO open/e", "2 3 2 | +open/e/ 755 ftp"),
+        (
+            "MKD open/d; MKD open/e; RNFR open/d; RNTO open/e",
+            "2 2 3 5 | +open/d/ 755 ftp | +open/e/ 755 ftp",
+        ),
+        ("RNFR open/there; RNTO open/two.txt", "3 5"),
+        ("RNFR open/there; RNTO open/other", "3 2 | +open/other 5 644 ftp | -open/there"),
+        same=True,
+    ),
+    _p(
         "AllowStoreRestart",
         "",
         "AllowOverwrite on\nAllowStoreRestart on",
@@ -729,14 +722,6 @@ PROFTPD_ROWS = (
         login=False,
     ),
     _p("MaxInstances", "MaxInstances 2", "", ("@sessions 3", "2 0 0"), login=False),
-    _p(
-        "TransferRate",
-        "",
-        "TransferRate RETR 200\nTransferRate STOR 200",
-        ("@takes 0.4 RETR pub/big", "2:<200000> slow"),
-        ("@takes 0.4 STOR open/new (200000)", "2 slow | +open/new 200000 644 ftp"),
-        same=True,
-    ),
     _p("TimeoutIdle", "TimeoutIdle 1", "", ("@end", "4 0"), same=True),
     _p("TimeoutLogin", "TimeoutLogin 1", "", ("@end", "4 0"), login=False, same=True),
     _p("TimeoutNoTransfer", "TimeoutNoTransfer 1", "", ("@end", "4 0"), same=True),

@@ -139,7 +139,11 @@ def test_the_table_names_what_there_is() -> None:
 
 
 TABLES: dict[Form, tuple[Option, ...]] = {V: VSFTPD_TABLE, A: PURE_TABLE, P: PROFTPD_TABLE}
+_RATES = "test_serve_rates.py::test_a_limit_slows_transfers"
 ELSEWHERE = {
+    **dict.fromkeys(
+        ("anon_max_rate", "AnonymousBandwidth", "UserBandwidth", "TransferRate"), _RATES
+    ),
     "implicit_ssl": "test_serve_tls.py::test_implicit_tls",
     "MaxIdleTime": "test_serve_differential.py::test_a_session_may_be_idle_for_a_minute",
 }
