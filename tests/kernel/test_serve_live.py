@@ -38,11 +38,10 @@ def test_clients_on_ipv6(way: list[str], tmp_path: Path) -> None:
     require_root()
     require_program("curl")
     root = make_root(tmp_path)
-    with serve(root, "--root", str(root), "--upload", listen=("--address", SIX, "--port", "0")):
-        said = (tmp_path / "root.server" / "output").read_text()
-        port = int(said.split(f"{SIX}]:" if "]" in said else f"{SIX}:")[1].split()[0].rstrip(",."))
+    at = ("--address", SIX, "--port", "0")
+    with serve(root, "--root", str(root), "--upload", listen=at) as one:
         curl = ["curl", "-sS", "-v", "-g", "-m", "20", *way]
-        url = f"ftp://[{SIX}]:{port}"
+        url = f"ftp://[{SIX}]:{one.port}"
         got = subprocess.run([*curl, f"{url}/pub/big.bin"], capture_output=True, check=False)
         assert got.stdout == (root / "pub" / "big.bin").read_bytes(), got.stderr
         assert (b"> EPRT |2|" if way else b"> EPSV") in got.stderr
