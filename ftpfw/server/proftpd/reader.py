@@ -11,16 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ftpfw.server.options import Form, Given, Option, Reading, Trap
+from ftpfw.server.proftpd.arguments import boolean
 from ftpfw.server.proftpd.grammar import Context, Directive, Include, parse
 from ftpfw.server.proftpd.limits import GROUPS, Outcome, lets_in_by_order, names, outcome
-from ftpfw.server.proftpd.meaning import (
-    VERB_OF,
-    Site,
-    boolean,
-    find,
-    settings_of,
-    upload_directories,
-)
+from ftpfw.server.proftpd.meaning import settings_of
+from ftpfw.server.proftpd.rights import VERB_OF
+from ftpfw.server.proftpd.site import Site, find, upload_directories
 from ftpfw.server.proftpd.table import ROWS, TABLE
 from ftpfw.server.settings import Daemon, Origin, Path, Settings, changed, settled
 

@@ -10,15 +10,10 @@ import re
 from collections.abc import Collection, Iterator
 
 from ftpfw.server.options import Written, unexpressed
-from ftpfw.server.proftpd.meaning import (
-    BY_ITSELF,
-    DOT_FILES,
-    LIMITED,
-    SOURCES,
-    VERB_OF,
-    WRITING,
-)
+from ftpfw.server.proftpd.files import DOT_FILES
+from ftpfw.server.proftpd.logins import BY_ITSELF, SOURCES
 from ftpfw.server.proftpd.reader import read
+from ftpfw.server.proftpd.rights import LIMITED, VERB_OF, WRITING
 from ftpfw.server.proftpd.table import TABLE
 from ftpfw.server.settings import (
     Audience,

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from ftpfw.errors import ConfigError
 from ftpfw.server.options import Option, Place, Standing, unexpressed
+from ftpfw.server.proftpd.files import DOT_FILES
 from ftpfw.server.proftpd.limits import GROUPS
-from ftpfw.server.proftpd.meaning import ALWAYS, DOT_FILES
+from ftpfw.server.proftpd.meaning import ALWAYS
 from ftpfw.server.proftpd.reader import read
 from ftpfw.server.proftpd.table import ROWS, TABLE
 from ftpfw.server.proftpd.writer import write

@@ -403,7 +403,7 @@ def test_the_other_syntaxes_say_the_same_or_tell(text: str) -> None:
     assert unexpressed(before, conf(written.text)) == written.unexpressed
     written = write(before, Form.PURE_DEBIAN)
     missing = {one.path for one in written.unexpressed}
-    assert missing <= {"process.pid_file", "tls.certificate", "tls.key"}
+    assert missing <= {"process.pid_file", "tls.certificate", "tls.key", "tls.authorities"}
 
 
 def test_hardened() -> None:
