@@ -2,8 +2,8 @@
 
 The main server is read, with ``<Global>`` and its first ``<Anonymous>``. Refused by name, since a
 server that left them out would let too much through: other servers and anonymous sections,
-limits for some users, groups or addresses alone, limits of directories that are no drop box, and
-directives that are not in the table.
+limits for some users, groups or addresses alone, limits of directories that are no drop box,
+what a directory alone is set to, and directives that are not in the table.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping
 from ftpfw.server.options import Form, Given, Option, Reading, Trap
 from ftpfw.server.proftpd.arguments import boolean
 from ftpfw.server.proftpd.grammar import Context, Directive, Include, parse
-from ftpfw.server.proftpd.limits import GROUPS, Outcome, lets_in_by_order, names, outcome
+from ftpfw.server.proftpd.limits import GROUPS, Outcome, judge, lets_in_by_order, names, outcome
 from ftpfw.server.proftpd.meaning import settings_of
 from ftpfw.server.proftpd.rights import VERB_OF
 from ftpfw.server.proftpd.site import Site, find, upload_directories
-from ftpfw.server.proftpd.table import ROWS, TABLE
+from ftpfw.server.proftpd.table import ON, ROWS, TABLE
 from ftpfw.server.settings import Daemon, Origin, Path, Settings, changed, settled
 
 _BY_VERB: Mapping[Path, str] = {
@@ -109,7 +109,10 @@ def _given(tree: Context, site: Site) -> Iterator[Given]:
     boxes = upload_directories(site)
     for context in _reachable(tree):
         for line in context.directives:
-            yield Given(_option(line), " ".join(line.arguments), line.place.origin(line.name))
+            option = _option(line)
+            if context.kind == "Directory" and option.paths:
+                option = _of_directory(line, context, site, boxes)
+            yield Given(option, " ".join(line.arguments), line.place.origin(line.name))
         for inner in context.contexts:
             name = f"<{inner.kind}>"
             why = _not_obeyed(inner, site, boxes)
@@ -131,6 +134,34 @@ def _option(line: Directive) -> Option:
     if len(line.arguments) > _ARGUMENTS.get(line.name, 99):
         return Option(line.name, "", "", what="a limit for some alone", harmless=())
     return TABLE[line.name]
+
+
+_OF_BOXES = {"AllowOverwrite", "AllowStoreRestart", "HiddenStores", "UserOwner"}
+"""What is read in a directory for uploads too."""
+
+_SAFE_TO_LOSE: Mapping[str, tuple[str, ...] | None] = {
+    "AllowAll": None,
+    "AllowOverwrite": ON,
+    "AllowStoreRestart": ON,
+    "DeleteAbortedStores": None,
+    "DisplayChdir": None,
+    "HiddenStores": None,
+    "TimesGMT": None,
+}
+"""What need not be obeyed in a directory, with these values; None: with any."""
+
+
+def _of_directory(line: Directive, context: Context, site: Site, boxes: list[Context]) -> Option:
+    """The option of a line in a ``<Directory>``: most are read for all directories alone."""
+    name, option = line.name, TABLE[line.name]
+    said, outside = " ".join(line.arguments), find(name, site.guests)
+    same = said and said.lower() == " ".join(outside.arguments if outside else [option.default])
+    if same or (context in boxes and name in _OF_BOXES):
+        return option
+    harmless = _SAFE_TO_LOSE.get(name, ())
+    if name == "HideNoAccess" and judge("LIST", (context, *site.guests)) is Outcome.NONE:
+        harmless = None
+    return Option(name, "", "", what="set for a directory alone", harmless=harmless)
 
 
 def _not_obeyed(context: Context, site: Site, boxes: list[Context]) -> str:

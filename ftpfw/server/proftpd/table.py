@@ -63,7 +63,7 @@ _RATES = tuple(
 _CLIENTS = ("limits.clients", "limits.clients_from_login")
 _FROM_ONE_ADDRESS = ("limits.clients_per_address", "limits.clients_per_address_from_login")
 _OFF = ("off", "no", "false", "0", "none")
-_ON = ("on", "yes", "true", "1")
+ON = ("on", "yes", "true", "1")
 
 
 def _row(

@@ -306,6 +306,7 @@ def test_a_value_knows_its_line() -> None:
 
 # What cannot be obeyed
 
+DIRECTORY = "<Directory /srv/x>\n"
 STANDINGS = [
     ("obeyed", "AllowOverwrite on", Standing.OBEYED),
     ("ignored", "UseSendfile off", Standing.IGNORED),
@@ -314,13 +315,19 @@ STANDINGS = [
     ("unknown", "SQLEngine on", Standing.REFUSED),
     ("another server", "<VirtualHost 192.0.2.1>\n</VirtualHost>", Standing.REFUSED),
     ("for some", "TransferRate RETR 10 user bob", Standing.REFUSED),
+    ("of a directory", f"{DIRECTORY}MaxStoreFileSize 1 Kb\n</Directory>", Standing.REFUSED),
+    ("its names", f"{DIRECTORY}PathDenyFilter x\n</Directory>", Standing.REFUSED),
+    ("what may be lost", f"{DIRECTORY}AllowOverwrite on\n</Directory>", Standing.IGNORED),
+    ("what may not", f"{DIRECTORY}DenyAll\n</Directory>", Standing.REFUSED),
+    ("what is so anyway", f"{DIRECTORY}Umask 022\n</Directory>", Standing.OBEYED),
+    ("what is not hidden", f"{DIRECTORY}HideNoAccess on\n</Directory>", Standing.REFUSED),
     ("not among Debian's", "MaxStoreFileSize 5 Mb group staff", Standing.REFUSED),
 ]
 
 
 @pytest.mark.parametrize(("text", "standing"), **table(STANDINGS))
 def test_standing(text: str, standing: Standing) -> None:
-    (one,) = read(text, "proftpd.conf").given
+    *_, one = read(text, "proftpd.conf").given
     assert one.standing is standing
 
 
