@@ -68,6 +68,7 @@ SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_
                 tests/kernel/test_precautions_demonstrated.py \
                 tests/kernel/test_serve_uploads.py \
                 tests/kernel/test_serve_differential.py \
+                tests/kernel/test_serve_rates.py \
                 tests/kernel/test_generated.py tests/kernel/test_converted.py
 
 proof: setup-tests ## The tests with generated traffic, long, with a new seed

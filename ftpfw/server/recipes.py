@@ -91,6 +91,7 @@ def make(purpose: Purpose, form: Form, place: Place) -> Recipe:
 _LEFT_TO_PERMISSIONS = {
     "anonymous.drop_box.directories",
     "anonymous.drop_box.listed",
+    "anonymous.drop_box.shown",
     "anonymous.drop_box.owner",
     "anonymous.drop_box.owner_mode",
     "anonymous.root",
@@ -156,6 +157,7 @@ def _of_purpose(purpose: Purpose, daemon: Daemon, place: Place) -> dict[Path, An
             "anonymous.drop_box.directories": (f"{place.root}/incoming",),
             "anonymous.drop_box.readable": False,
             "anonymous.drop_box.listed": False,
+            "anonymous.drop_box.shown": daemon is not Daemon.PROFTPD,
             "anonymous.file_umask": 0o177,
             "anonymous.directory_umask": 0o177 if daemon is Daemon.VSFTPD else 0o077,
             "anonymous.dot_files": DotFiles.READ_ONLY

@@ -204,6 +204,7 @@ class DropBox(Section):
     ] = ()
     readable: Annotated[bool, "what anonymous clients uploaded can be fetched by them"] = False
     listed: Annotated[bool, "the directories for uploads can be listed"] = False
+    shown: Annotated[bool, "the directories for uploads are named where they are"] = True
     owner: Annotated[str | None, "owner that uploads are given to; none: who uploaded"] = None
     owner_mode: Annotated[int | None, "mode of files that were given away; none: as uploaded"] = (
         None
@@ -278,6 +279,12 @@ class Limits(Section):
 
     clients: Annotated[int | None, "sessions at a time"] = 50
     clients_per_address: Annotated[int | None, "sessions at a time from one address"] = 5
+    clients_from_login: Annotated[
+        bool, "sessions count from the login on, not from the connection"
+    ] = False
+    clients_per_address_from_login: Annotated[
+        bool, "those of one address count from the login on, not from the connection"
+    ] = False
     clients_per_user: Annotated[int | None, "sessions at a time of one user name"] = None
     anonymous_clients: Annotated[int | None, "anonymous sessions at a time"] = None
     anonymous_upload_rate: Annotated[int | None, "bytes a second, anonymous uploads"] = None
@@ -325,6 +332,7 @@ class Tls(Section):
     ciphers: Annotated[str | None, "OpenSSL's cipher list; none: the daemon's"] = None
     session_reuse: Annotated[bool, "data connections must resume their control connection's"] = True
     client_certificate: Annotated[bool, "clients must have a certificate"] = False
+    certificate_checked: Annotated[bool, "one that a client shows must be vouched for"] = False
     authorities: Annotated[str | None, "file of the authorities of clients' certificates"] = None
     obsolete: Annotated[tuple[str, ...], "versions before TLS 1.2 that are spoken"] = ()
 
@@ -352,6 +360,7 @@ class Listing(Section):
     ] = 0
     entries: Annotated[int | None, "entries at most"] = 10000
     dot_files: Annotated[bool, "names that begin with a dot are shown unasked"] = False
+    hide_unreachable: Annotated[bool, "what the session could not open is not shown"] = False
     local_time: Annotated[bool, "times are local, not GMT"] = False
 
 
@@ -516,9 +525,16 @@ _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
         (f"tls.{name}", _no_tls)
         for name in ("certificate", "key", "ciphers", "session_reuse", "client_certificate")
     ),
+    ("tls.certificate_checked", _no_tls),
     ("tls.authorities", _no_tls),
     ("tls.obsolete", _no_tls),
     ("logs.transfer_format", lambda all_: all_.logs.transfers is None),
+    ("limits.clients_from_login", lambda all_: all_.limits.clients is None),
+    (
+        "limits.clients_per_address_from_login",
+        lambda all_: all_.limits.clients_per_address is None,
+    ),
+    ("anonymous.drop_box.shown", lambda all_: not all_.anonymous.drop_box.directories),
 )
 """The beginning of a path, and when what it names does nothing.
 

@@ -47,7 +47,7 @@ UNLIMITED: Mapping[Form, tuple[tuple[str, str], ...]] = {
     Form.PURE_ARGS: ((r"-c \d+", "-c 500"), (r"-C \d+", "-C 500"), (r"-p \S+", "-p 60000:61199")),
     Form.PROFTPD: (
         (r"MaxClients \d+", "MaxClients 500"),
-        (r"MaxClientsPerHost \d+", "MaxClientsPerHost 500"),
+        (r"MaxConnectionsPerHost \d+", "MaxConnectionsPerHost 500"),
         (r"MaxInstances \d+", "MaxInstances 500"),
     ),
 }

@@ -248,7 +248,7 @@ ROWS = [
         "clients-per-address",
         P,
         ("holds many sessions",),
-        "MaxClientsPerHost 5\n",
+        "MaxConnectionsPerHost 5\n",
         scaled=("Host 5", "Host 3"),
     ),
     Row(

@@ -82,7 +82,8 @@ class Running:
     def _answer(self, probe: Probe, talk: Talk) -> str:
         try:
             said = inside(
-                self.namespace, lambda: play(probe.script, talk, DEEDS, login=probe.login)
+                self.namespace,
+                lambda: play(probe.script, talk, DEEDS, login=probe.login, files=self.files),
             )
         except TimeoutError:
             pytest.fail(f"{probe.id}: no answer to {probe.script}")

@@ -134,7 +134,7 @@ PRECAUTIONS: Sequence[Precaution] = (
         "sessions are limited, of one address (421)",
         "`max_per_ip=5`",
         "`-C 5`",
-        "`MaxClientsPerHost 5`",
+        "`MaxConnectionsPerHost 5`",
     ),
     Precaution(
         "login-delay",

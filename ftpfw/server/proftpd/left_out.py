@@ -7,20 +7,16 @@ so a conversion has to name it. Which lines the settings come from is known by `
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ftpfw.server.options import Option
+from ftpfw.server.proftpd.arguments import boolean
+from ftpfw.server.proftpd.files import DOT_FILES
 from ftpfw.server.proftpd.grammar import Context, Directive
-from ftpfw.server.proftpd.limits import GROUPS, Outcome, names, outcome
-from ftpfw.server.proftpd.meaning import (
-    DOT_FILES,
-    LIMITED,
-    Site,
-    boolean,
-    may_differ,
-    upload_directories,
-)
-from ftpfw.server.proftpd.table import TABLE
+from ftpfw.server.proftpd.limits import GROUPS, Outcome, judge, names, outcome
+from ftpfw.server.proftpd.rights import LIMITED, may_differ
+from ftpfw.server.proftpd.site import Site, upload_directories
+from ftpfw.server.proftpd.table import ON, TABLE
 from ftpfw.server.settings import Settings
 
 _FOR_SOME = {
@@ -79,8 +75,35 @@ def option_of(line: Directive, context: Context, site: Site, settings: Settings)
     why = _why_ignored(line, context, settings) or _unheard(line, context, site, settings)
     if not row.paths or not why:
         return row
+    if why == DIRECTORY:
+        return _of_directory(line, context, site)
     harmless = line.name in _WITHOUT_HARM
     return (ignored if harmless else refused)(line.name, f"{why}: {row.what}")
+
+
+_SAFE_TO_LOSE: Mapping[str, tuple[str, ...] | None] = {
+    "AllowAll": None,
+    "AllowOverwrite": ON,
+    "AllowStoreRestart": ON,
+    "DeleteAbortedStores": None,
+    "DisplayChdir": None,
+    "HiddenStores": None,
+    "TimesGMT": None,
+}
+"""What need not be obeyed in a directory, with these values; None: with any."""
+
+
+def _of_directory(line: Directive, context: Context, site: Site) -> Option:
+    """A line in a ``<Directory>`` that is read for all directories alone."""
+    name, row = line.name, TABLE[line.name]
+    outside = next((found for one in site.guests if (found := one.first(name))), None)
+    said = " ".join(line.arguments)
+    if said and said.lower() == " ".join(outside.arguments if outside else [row.default]):
+        return ignored(name, f"{DIRECTORY}, and the same elsewhere: {row.what}")
+    harmless = _SAFE_TO_LOSE.get(name, ())
+    if name == "HideNoAccess" and judge("LIST", (context, *site.guests)) is Outcome.NONE:
+        harmless = None
+    return Option(name, "", "", what=f"{DIRECTORY}: {row.what}", harmless=harmless)
 
 
 def _why_ignored(line: Directive, context: Context, settings: Settings) -> str:

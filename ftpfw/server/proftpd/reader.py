@@ -11,17 +11,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ftpfw.server.options import Form, Given, Reading, Trap
+from ftpfw.server.proftpd.arguments import boolean
 from ftpfw.server.proftpd.grammar import Context, Include, parse
 from ftpfw.server.proftpd.left_out import of_context, option_of, rest_of
 from ftpfw.server.proftpd.limits import GROUPS, lets_in_by_order, names
-from ftpfw.server.proftpd.meaning import (
-    VERB_OF,
-    Site,
-    boolean,
-    find,
-    settings_of,
-    upload_directories,
-)
+from ftpfw.server.proftpd.meaning import settings_of
+from ftpfw.server.proftpd.rights import VERB_OF
+from ftpfw.server.proftpd.site import Site, find, upload_directories
 from ftpfw.server.proftpd.table import ROWS, TABLE
 from ftpfw.server.settings import Daemon, Origin, Path, Settings, changed, settled
 
@@ -38,6 +34,7 @@ _BY_VERB: Mapping[Path, str] = {
     "anonymous.drop_box.directories": "STOR",
     "anonymous.drop_box.readable": "RETR",
     "anonymous.drop_box.listed": "LIST",
+    "anonymous.drop_box.shown": "LIST",
 }
 """Path → the verb by whose limits it is decided."""
 

@@ -11,16 +11,10 @@ import re
 from collections.abc import Collection, Iterator
 
 from ftpfw.server.options import Written, unexpressed
-from ftpfw.server.proftpd.meaning import (
-    BY_ITSELF,
-    DOT_FILES,
-    LIMITED,
-    PAM_ALONE,
-    SOURCES,
-    VERB_OF,
-    WRITING,
-)
+from ftpfw.server.proftpd.files import DOT_FILES
+from ftpfw.server.proftpd.logins import BY_ITSELF, PAM_ALONE, SOURCES
 from ftpfw.server.proftpd.reader import read
+from ftpfw.server.proftpd.rights import LIMITED, VERB_OF, WRITING
 from ftpfw.server.proftpd.table import TABLE
 from ftpfw.server.settings import (
     Audience,
@@ -199,9 +193,11 @@ def _messages(settings: Settings) -> Lines:
 
 def _limits(settings: Settings) -> Lines:
     limits, timeouts = settings.limits, settings.timeouts
-    yield from _count("MaxInstances", limits.clients)
+    if not limits.clients_from_login:
+        yield from _count("MaxInstances", limits.clients)
     yield from _count("MaxClients", limits.clients)
-    yield from _count("MaxClientsPerHost", limits.clients_per_address)
+    kind = "Clients" if limits.clients_per_address_from_login else "Connections"
+    yield from _count(f"Max{kind}PerHost", limits.clients_per_address)
     yield from _count("MaxClientsPerUser", limits.clients_per_user)
     yield from _rates(limits.user_upload_rate, limits.user_download_rate)
     if limits.upload_bytes is not None:
@@ -251,8 +247,8 @@ def _tls(settings: Settings) -> Lines:
     yield from _optional("TLSRSACertificateKeyFile", tls.key)
     yield from _optional("TLSCipherSuite", tls.ciphers)
     yield from _optional("TLSCACertificateFile", tls.authorities)
-    if tls.client_certificate:
-        yield from _line("TLSVerifyClient", "on")
+    if tls.client_certificate or tls.certificate_checked:
+        yield from _line("TLSVerifyClient", "on" if tls.client_certificate else "optional")
     options = ["NoSessionReuseRequired"] * (not tls.session_reuse)
     options += ["UseImplicitSSL"] * tls.implicit
     if options:
@@ -401,6 +397,8 @@ def _section(settings: Settings) -> Lines:
         yield from _line("TLSRequired", _REQUIRED[settings.tls.anonymous])
     if not settings.users.enabled:
         yield from _within("Limit LOGIN", iter(["AllowAll"]))
+    if settings.listing.hide_unreachable:
+        yield from _line("HideNoAccess", "on")
     yield from _rights(settings)
 
 

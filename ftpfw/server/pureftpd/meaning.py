@@ -3,7 +3,8 @@
 ``values`` holds every option: bool, int, text, or a tuple of numbers; "" where it is neither
 given nor has a default. ``ALWAYS`` is what the daemon does whatever its options are. Measured
 on 1.0.50: KeepAllFiles stops DELE alone, AutoRename keeps STOR but not APPE from an existing
-file, and NoTruncate lets anonymous clients replace files.
+file, and NoTruncate lets anonymous clients replace files. They store no name that begins with a
+dot, whatever is set, and AllowDotFiles alone decides whether they fetch one.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ ALWAYS: Mapping[Path, Any] = {
     "anonymous.rights.touch": False,
     "anonymous.drop_box.directories": (),
     "anonymous.drop_box.listed": True,
+    "anonymous.drop_box.shown": True,
     "anonymous.drop_box.owner": None,
     "anonymous.drop_box.owner_mode": None,
     "anonymous.drop_box.quota_bytes": None,
@@ -81,6 +83,8 @@ ALWAYS: Mapping[Path, Any] = {
     "files.allowed_downloads": None,
     "files.unlisted": None,
     "files.keep_partial": True,
+    "limits.clients_from_login": False,
+    "limits.clients_per_address_from_login": False,
     "limits.upload_bytes": None,
     "timeouts.login": None,
     "timeouts.no_transfer": None,
@@ -90,12 +94,12 @@ ALWAYS: Mapping[Path, Any] = {
     "login.success_delay": 0,
     "tls.implicit": False,
     "tls.session_reuse": False,
-    "tls.authorities": None,
     "tls.obsolete": (),
     "logs.daemon": None,
     "logs.wtmp": False,
     "listing.hide_ids": False,
     "listing.dot_files": False,
+    "listing.hide_unreachable": False,
     "listing.local_time": False,
     "commands.denied": (),
     "commands.allowed": None,
@@ -261,7 +265,7 @@ def _files(values: Values) -> dict[Path, Any]:
         "anonymous.rights.upload": upload,
         "anonymous.rights.overwrite": upload and values["NoTruncate"],
         "users.rights.overwrite": not values["AutoRename"],
-        "anonymous.dot_files": _dots_of_anonymous(values["AllowDotFiles"], users),
+        "anonymous.dot_files": DotFiles.READ_ONLY if values["AllowDotFiles"] else DotFiles.HIDDEN,
         "users.dot_files": users,
         "anonymous.file_umask": files,
         "anonymous.directory_umask": directories,
@@ -272,13 +276,6 @@ def _files(values: Values) -> dict[Path, Any]:
         "files.hidden_until_complete": values["NoTruncate"],
         "files.rename_uploads": values["AutoRename"],
     }
-
-
-def _dots_of_anonymous(shown: bool, users: DotFiles) -> DotFiles:
-    """Anonymous clients store no such names, whatever is shown to them (measured on 1.0.50)."""
-    if not shown or users is DotFiles.HIDDEN:
-        return DotFiles.HIDDEN
-    return DotFiles.READ_ONLY
 
 
 def _say_files(settings: Settings) -> dict[str, Any]:
@@ -355,6 +352,7 @@ def _say_rates(up: int | None, down: int | None) -> Any:
 def _tls(values: Values) -> dict[Path, Any]:
     certificate, _, key = values["CertFile"].partition(",")
     ciphers = values["TLSCipherSuite"]
+    asks = ciphers.startswith(_CERTIFICATE_WANTED)
     level = _LEVELS[values["TLS"]]
     return {
         "tls.anonymous": level,
@@ -362,7 +360,9 @@ def _tls(values: Values) -> dict[Path, Any]:
         "tls.certificate": certificate or None,
         "tls.key": key or None,
         "tls.ciphers": ciphers.removeprefix(_CERTIFICATE_WANTED) or None,
-        "tls.client_certificate": ciphers.startswith(_CERTIFICATE_WANTED),
+        "tls.client_certificate": asks,
+        "tls.certificate_checked": asks,
+        "tls.authorities": (certificate or None) if asks else None,  # measured on 1.0.50
     }
 
 

@@ -80,7 +80,6 @@ def _row(
 
 _SOURCES = ("users.sources",)
 _FXP = ("active.foreign", "passive.foreign")
-_DOTS = ("anonymous.dot_files", "users.dot_files")
 _UPLOAD = ("anonymous.rights.upload", "anonymous.rights.overwrite")
 _TRUNCATE = ("anonymous.rights.overwrite", "files.hidden_until_complete")
 _RATE_OF_ALL = (
@@ -232,20 +231,26 @@ _ROWS = (
         ("files.rename_uploads", "users.rights.overwrite"),
         "an upload whose name exists gets a new one",
     ),
-    _row("AllowDotFiles", "z allowdotfiles", YES_NO, _DOTS, "anonymous clients see dot files"),
+    _row(
+        "AllowDotFiles",
+        "z allowdotfiles",
+        YES_NO,
+        ("anonymous.dot_files",),
+        "anonymous clients fetch names that begin with a dot",
+    ),
     _row(
         "ProhibitDotFilesWrite",
         "x prohibitdotfileswrite",
         YES_NO,
-        _DOTS,
-        "nobody writes names that begin with a dot",
+        ("users.dot_files",),
+        "users write no names that begin with a dot",
     ),
     _row(
         "ProhibitDotFilesRead",
         "X prohibitdotfilesread",
         YES_NO,
-        _DOTS,
-        "nor reads them",
+        ("users.dot_files",),
+        "nor read them",
     ),
     _row("CustomerProof", "Z customerproof", YES_NO, "refuses a chmod that locks out its owner"),
     _row("Umask", "U umask", UMASK, _MASKS, "umask of files and of directories", default="133:022"),
@@ -309,7 +314,7 @@ _ROWS = (
         "CertFile",
         "2 certfile",
         TEXT,
-        ("tls.certificate", "tls.key"),
+        ("tls.certificate", "tls.key", "tls.authorities"),
         "file of the certificate, or it, a comma and that of its key",
         default="/etc/ssl/private/pure-ftpd.pem",
     ),
@@ -318,8 +323,13 @@ _ROWS = (
         "TLSCipherSuite",
         "J tlsciphersuite",
         TEXT,
-        ("tls.ciphers", "tls.client_certificate"),
-        "cipher list; -C: before it demands a certificate of clients",
+        (
+            "tls.ciphers",
+            "tls.client_certificate",
+            "tls.certificate_checked",
+            "tls.authorities",
+        ),
+        "cipher list; -C: before it demands a certificate of clients, which CertFile vouches for",
     ),
     # logs and listings
     _row(

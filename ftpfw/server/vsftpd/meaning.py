@@ -43,6 +43,7 @@ ALWAYS: Mapping[Path, Any] = {
     "anonymous.any_name": False,
     "anonymous.drop_box.directories": (),
     "anonymous.drop_box.listed": True,
+    "anonymous.drop_box.shown": True,
     "anonymous.drop_box.quota_bytes": None,
     "anonymous.drop_box.quota_files": None,
     "anonymous.rights.chmod": False,
@@ -54,6 +55,8 @@ ALWAYS: Mapping[Path, Any] = {
     "files.denied_uploads": None,
     "files.hidden_until_complete": False,
     "files.rename_uploads": False,
+    "limits.clients_from_login": False,
+    "limits.clients_per_address_from_login": False,
     "limits.clients_per_user": None,
     "limits.anonymous_clients": None,
     "limits.quota_files": None,
@@ -66,6 +69,7 @@ ALWAYS: Mapping[Path, Any] = {
     "timeouts.session": None,
     "logs.resolve": False,
     "listing.entries": None,
+    "listing.hide_unreachable": False,
     "process.group": None,
     "process.pid_file": None,
 }
@@ -407,6 +411,8 @@ def _tls(values: Values) -> dict[Path, Any]:
         "tls.anonymous": _level(on and values["allow_anon_ssl"], logins, data),
         "tls.users": _level(on, values["force_local_logins_ssl"], values["force_local_data_ssl"]),
         "tls.implicit": on and values["implicit_ssl"],
+        "tls.client_certificate": values["ssl_request_cert"] and values["require_cert"],
+        "tls.certificate_checked": values["ssl_request_cert"] and values["validate_cert"],
         "tls.obsolete": spoken if on else (),
     }
 
@@ -422,9 +428,11 @@ def _level(on: bool, logins: bool, data: bool) -> TlsLevel:
 def _say_tls(settings: Settings) -> dict[str, Any]:
     tls = settings.tls
     levels = (TlsLevel.CONTROL, TlsLevel.DATA)
+    demands = {"require_cert": tls.client_certificate, "validate_cert": tls.certificate_checked}
     if tls.anonymous is TlsLevel.OFF and tls.users is TlsLevel.OFF:
-        return {"ssl_enable": False}
+        return {**demands, "ssl_enable": False}
     said: dict[str, Any] = {
+        **demands,
         "ssl_enable": True,
         "allow_anon_ssl": tls.anonymous is not TlsLevel.OFF,
         "force_anon_logins_ssl": tls.anonymous in levels,

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from ftpfw.errors import ConfigError
 from ftpfw.server.options import Option, Place, Standing, unexpressed
+from ftpfw.server.proftpd.files import DOT_FILES
 from ftpfw.server.proftpd.limits import GROUPS
-from ftpfw.server.proftpd.meaning import ALWAYS, DOT_FILES
+from ftpfw.server.proftpd.meaning import ALWAYS
 from ftpfw.server.proftpd.reader import read
 from ftpfw.server.proftpd.table import ROWS, TABLE
 from ftpfw.server.proftpd.writer import write
@@ -133,6 +134,20 @@ MEANT = [
         Audience.USERS,
     ),
     ("the fewer of two", "MaxInstances 30\nMaxClients 50", "limits.clients", 30),
+    ("counted at once", "MaxInstances 30", "limits.clients_from_login", False),
+    ("counted later", "MaxClients 30", "limits.clients_from_login", True),
+    ("both", "MaxInstances 30\nMaxClients 20", "limits.clients_from_login", False),
+    ("of an address", "MaxClientsPerHost 3", "limits.clients_per_address_from_login", True),
+    (
+        "of anybody, if nobody else logs in",
+        f"{SITE.format('MaxClientsPerHost 3')}<Limit LOGIN>\nDenyAll\n</Limit>",
+        "limits.clients_per_address",
+        3,
+    ),
+    ("not of users", SITE.format("MaxClientsPerHost 3"), "limits.clients_per_address", None),
+    ("asked", "TLSVerifyClient optional", "tls.client_certificate", False),
+    ("and checked", "TLSVerifyClient optional", "tls.certificate_checked", True),
+    ("hidden", SITE.format("HideNoAccess on"), "listing.hide_unreachable", True),
     ("jail", "DefaultRoot ~", "users.jailed", True),
     ("its exceptions", "DefaultRoot ~ !staff", "users.jail_exceptions", "groups !staff"),
     ("log switched off", "SystemLog none", "logs.syslog", None),
@@ -268,6 +283,7 @@ def test_a_drop_box() -> None:
     assert not anonymous.rights.delete
     assert not anonymous.drop_box.readable
     assert not anonymous.drop_box.listed
+    assert not anonymous.drop_box.shown
 
 
 def test_the_verb_that_a_group_denies_in_the_server_is_denied_in_the_section_too() -> None:
@@ -291,6 +307,7 @@ def test_a_value_knows_its_line() -> None:
 
 # What cannot be obeyed
 
+DIRECTORY = "<Directory /srv/x>\n"
 STANDINGS = [
     ("obeyed", "AllowOverwrite on", Standing.OBEYED),
     ("ignored", "UseSendfile off", Standing.IGNORED),
@@ -299,13 +316,19 @@ STANDINGS = [
     ("unknown", "SQLEngine on", Standing.REFUSED),
     ("another server", "<VirtualHost 192.0.2.1>\n</VirtualHost>", Standing.REFUSED),
     ("for some", "TransferRate RETR 10 user bob", Standing.REFUSED),
+    ("of a directory", f"{DIRECTORY}MaxStoreFileSize 1 Kb\n</Directory>", Standing.REFUSED),
+    ("its names", f"{DIRECTORY}PathDenyFilter x\n</Directory>", Standing.REFUSED),
+    ("what may be lost", f"{DIRECTORY}AllowOverwrite on\n</Directory>", Standing.IGNORED),
+    ("what may not", f"{DIRECTORY}DenyAll\n</Directory>", Standing.REFUSED),
+    ("what is so anyway", f"{DIRECTORY}Umask 022\n</Directory>", Standing.OBEYED),
+    ("what is not hidden", f"{DIRECTORY}HideNoAccess on\n</Directory>", Standing.REFUSED),
     ("not among Debian's", "MaxStoreFileSize 5 Mb group staff", Standing.REFUSED),
 ]
 
 
 @pytest.mark.parametrize(("text", "standing"), **table(STANDINGS))
 def test_standing(text: str, standing: Standing) -> None:
-    (one,) = read(text, "proftpd.conf").given
+    *_, one = read(text, "proftpd.conf").given
     assert one.standing is standing
 
 

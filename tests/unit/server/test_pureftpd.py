@@ -152,6 +152,7 @@ MEANT = [
     ("dot files", "-x", "users.dot_files", DotFiles.READ_ONLY),
     ("anonymous ones", "-x", "anonymous.dot_files", DotFiles.HIDDEN),
     ("anonymous ones after all", "-x -z", "anonymous.dot_files", DotFiles.READ_ONLY),
+    ("fetched whatever users may", "-X -z", "anonymous.dot_files", DotFiles.READ_ONLY),
     ("never stored by them", "-z", "anonymous.dot_files", DotFiles.READ_ONLY),
     ("minutes", "-I 2", "timeouts.idle", 120),
     ("one rate for both", "-t 8", "limits.anonymous_upload_rate", 8192),
@@ -165,6 +166,8 @@ MEANT = [
     ("TLS", "-Y 2", "tls.users", TlsLevel.CONTROL),
     ("ciphers", "-J HIGH", "tls.ciphers", "HIGH"),
     ("certificates of clients", "-J -C:HIGH", "tls.client_certificate", True),
+    ("who vouches for them", "-2 /a -J -C:HIGH", "tls.authorities", "/a"),
+    ("nobody has to", "-2 /a -J HIGH", "tls.authorities", None),
     ("no log", "-f none", "logs.syslog", None),
     ("transfers", "-O clf:/a", "logs.transfer_format", "clf"),
     ("no limit", "-L -1:-1", "listing.entries", None),
@@ -402,7 +405,7 @@ def test_the_other_syntaxes_say_the_same_or_tell(text: str) -> None:
     assert unexpressed(before, conf(written.text)) == written.unexpressed
     written = write(before, Form.PURE_DEBIAN)
     missing = {one.path for one in written.unexpressed}
-    assert missing <= {"process.pid_file", "tls.certificate", "tls.key"}
+    assert missing <= {"process.pid_file", "tls.certificate", "tls.key", "tls.authorities"}
 
 
 def test_hardened() -> None:

@@ -127,6 +127,13 @@ MEANT = [
     ("range", "pasv_min_port=50000\npasv_max_port=50100", "passive.ports", range(50000, 50101)),
     ("low bound ignored", "pasv_min_port=80", "passive.ports", None),
     ("name announced", "pasv_address=x.test\npasv_addr_resolve=YES", "passive.announced", "x.test"),
+    (
+        "not asked for",
+        "ssl_request_cert=NO\nrequire_cert=YES",
+        "tls.client_certificate",
+        False,
+    ),
+    ("checked", "validate_cert=YES", "tls.certificate_checked", True),
     ("octal", "anon_umask=022", "anonymous.file_umask", 0o022),
     ("decimal", "anon_umask=22", "anonymous.file_umask", 22),
     ("last wins", "listen_port=1\nlisten_port=2", "listen.port", 2),

@@ -1,0 +1,54 @@
+"""The contexts that count: the main server with ``<Global>``, and its first ``<Anonymous>``.
+
+A directive of a context goes before one of the context around it, the server's before those of
+``<Global>``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ftpfw.server.proftpd.grammar import Context, Directive
+from ftpfw.server.proftpd.limits import Outcome, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A file's main server, with what is set for all, and its anonymous sessions."""
+
+    server: tuple[Context, ...]
+    anonymous: Context | None
+
+    @classmethod
+    def of(cls, tree: Context) -> Site:
+        """The one that a tree describes."""
+        server = (tree, *reversed(tree.inner("Global")))
+        found = [one for context in server for one in context.inner("Anonymous")]
+        return cls(server, found[0] if found else None)
+
+    @property
+    def guests(self) -> tuple[Context, ...]:
+        """The contexts of an anonymous session, the innermost first."""
+        return self.server if self.anonymous is None else (self.anonymous, *self.server)
+
+
+def find(name: str, contexts: Sequence[Context]) -> Directive | None:
+    """The directive that counts, from the innermost context on; it has been heard then."""
+    for context in contexts:
+        if line := context.first(name):
+            context.heard.add(name)
+            return line
+    return None
+
+
+def upload_directories(site: Site) -> list[Context]:
+    """Directories of anonymous sessions to which files can be stored, if to no others."""
+    if site.anonymous is None or judge("STOR", site.guests) is not Outcome.NONE:
+        return []
+    below = site.anonymous.inner("Directory")
+    return [
+        one
+        for one in below
+        if judge("STOR", (one, *site.guests)) is not Outcome.NONE and one.inner("Limit")
+    ]
