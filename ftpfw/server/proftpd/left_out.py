@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from ftpfw.server.options import Option
 from ftpfw.server.proftpd.grammar import Context, Directive
-from ftpfw.server.proftpd.limits import GROUPS, Outcome, names, outcome
+from ftpfw.server.proftpd.limits import GROUPS, UNLIMITED, Outcome, names, outcome
 from ftpfw.server.proftpd.meaning import (
     DOT_FILES,
     LIMITED,
@@ -211,7 +211,7 @@ def of_context(inner: Context, around: Context, site: Site, settings: Settings) 
 
 
 _DATA = {"PASV", "EPSV", "PORT", "EPRT"}
-_OF_PROFTPD = "a limit of commands that no other server has so, or that it does not go by"
+_OF_PROFTPD = "a limit of commands that are obeyed all the same, or of ProFTPD alone"
 
 
 def _limit(limit: Context, around: Context, settings: Settings) -> str:
@@ -223,7 +223,7 @@ def _limit(limit: Context, around: Context, settings: Settings) -> str:
     if around.kind == "Anonymous" and settings.users.enabled and names(limit) & _DATA:
         return GUESTS
     lost = {verb for verb in names(limit) if not _holds(verb, around, settings)}
-    if lost and all("_" in verb or verb == "SITE" for verb in lost):
+    if lost and all("_" in verb or verb in UNLIMITED for verb in lost):
         return _OF_PROFTPD
     if lost and around.kind == "Anonymous":
         return "a limit for anonymous sessions alone"
