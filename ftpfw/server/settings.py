@@ -461,7 +461,10 @@ def differences(one: Settings, other: Settings) -> tuple[Path, ...]:
 
 
 def file_mode(settings: Settings, who: str) -> int:
-    """The mode of a new file of ``anonymous`` sessions or ``users``."""
+    """The mode of a new file of ``anonymous`` sessions or ``users``, after it was given away."""
+    box = settings.anonymous.drop_box
+    if who == "anonymous" and box.owner is not None and box.owner_mode is not None:
+        return box.owner_mode
     umask: int = settings.get(f"{who}.file_umask")
     return settings.files.base_mode & ~umask
 
@@ -471,8 +474,8 @@ def umask_for(settings: Settings, who: str, base: int) -> int:
 
     Bits that the base lacks cannot be given by any umask.
     """
-    if base == settings.files.base_mode:
-        umask: int = settings.get(f"{who}.file_umask")
+    umask: int = settings.get(f"{who}.file_umask")
+    if settings.files.base_mode & ~umask == file_mode(settings, who) == base & ~umask:
         return umask
     return ~file_mode(settings, who) & 0o777
 
@@ -482,6 +485,8 @@ def alike(one: Settings, other: Settings, path: Path) -> bool:
     match path.rpartition("."):
         case ("anonymous" | "users") as who, _, "file_umask":
             return file_mode(one, who) == file_mode(other, who)
+        case "anonymous.drop_box", _, "owner_mode":
+            return file_mode(one, "anonymous") == file_mode(other, "anonymous")
         case "files", _, "base_mode":
             store = [who for who in ("anonymous", "users") if matters(one, f"{who}.file_umask")]
             return all(file_mode(one, who) == file_mode(other, who) for who in store)

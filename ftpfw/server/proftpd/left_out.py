@@ -13,7 +13,7 @@ from ftpfw.server.options import Option
 from ftpfw.server.proftpd.arguments import boolean
 from ftpfw.server.proftpd.files import DOT_FILES
 from ftpfw.server.proftpd.grammar import Context, Directive
-from ftpfw.server.proftpd.limits import GROUPS, Outcome, judge, names, outcome
+from ftpfw.server.proftpd.limits import GROUPS, UNLIMITED, Outcome, judge, names, outcome
 from ftpfw.server.proftpd.rights import LIMITED, may_differ
 from ftpfw.server.proftpd.site import Site, upload_directories
 from ftpfw.server.proftpd.table import ON, TABLE
@@ -191,7 +191,7 @@ def _more(line: Directive, settings: Settings) -> Sequence[str]:
         case "TLSRequired":
             more = line.arguments if "!" in "".join(words) else ()
         case "TLSVerifyClient":
-            more = line.arguments if words[:1] != ["on"] and words[:1] != ["off"] else ()
+            more = line.arguments if words[:1] not in (["on"], ["off"], ["optional"]) else ()
         case "TransferRate":
             more = tuple(w for w in line.arguments[1:2] if ":" in w)
         case "ListOptions":
@@ -234,7 +234,7 @@ def of_context(inner: Context, around: Context, site: Site, settings: Settings) 
 
 
 _DATA = {"PASV", "EPSV", "PORT", "EPRT"}
-_OF_PROFTPD = "a limit of commands that no other server has so, or that it does not go by"
+_OF_PROFTPD = "a limit of commands that are obeyed all the same, or of ProFTPD alone"
 
 
 def _limit(limit: Context, around: Context, settings: Settings) -> str:
@@ -246,7 +246,7 @@ def _limit(limit: Context, around: Context, settings: Settings) -> str:
     if around.kind == "Anonymous" and settings.users.enabled and names(limit) & _DATA:
         return GUESTS
     lost = {verb for verb in names(limit) if not _holds(verb, around, settings)}
-    if lost and all("_" in verb or verb == "SITE" for verb in lost):
+    if lost and all("_" in verb or verb in UNLIMITED for verb in lost):
         return _OF_PROFTPD
     if lost and around.kind == "Anonymous":
         return "a limit for anonymous sessions alone"

@@ -9,7 +9,7 @@ from typing import Any
 from ftpfw.server.proftpd.arguments import boolean
 from ftpfw.server.proftpd.files import hides_stores
 from ftpfw.server.proftpd.grammar import Context
-from ftpfw.server.proftpd.limits import GROUPS, Outcome, judge, limits_of, names
+from ftpfw.server.proftpd.limits import GROUPS, UNLIMITED, Outcome, judge, limits_of, names
 from ftpfw.server.proftpd.site import Site, find, upload_directories
 from ftpfw.server.settings import VERBS, Path
 
@@ -96,7 +96,7 @@ def _may(contexts: Sequence[Context]) -> Iterator[tuple[str, bool]]:
 _HANDLED = {
     *(verb for verbs in LIMITED.values() for verb in verbs),
     *("LOGIN", "PASV", "EPSV", "PORT", "EPRT", "ALL", "READ", "WRITE", "DIRS"),
-    "SITE",  # it goes by a limit of SITE_CHMOD, not by one of SITE (measured on 1.3.8)
+    *UNLIMITED,
 }
 """What a limit may name without that it is one of the denied verbs."""
 

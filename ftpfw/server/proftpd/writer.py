@@ -12,10 +12,12 @@ from collections.abc import Collection, Iterator
 
 from ftpfw.server.options import Written, unexpressed
 from ftpfw.server.proftpd.files import DOT_FILES
+from ftpfw.server.proftpd.limits import UNLIMITED
 from ftpfw.server.proftpd.logins import BY_ITSELF, PAM_ALONE, SOURCES
 from ftpfw.server.proftpd.reader import read
 from ftpfw.server.proftpd.rights import LIMITED, VERB_OF, WRITING
 from ftpfw.server.proftpd.table import TABLE
+from ftpfw.server.proftpd.tls import VERSIONS
 from ftpfw.server.settings import (
     Audience,
     DotFiles,
@@ -158,7 +160,7 @@ def _data(settings: Settings) -> Lines:
     if not (passive.foreign is Audience.EVERYBODY and active.foreign is Audience.NOBODY):
         foreign = _narrower(settings)
         yield from _line("AllowForeignAddress", _on(foreign is not Audience.NOBODY))
-    denied = [verb for verb in settings.commands.denied if verb != "SITE"]
+    denied = [verb for verb in settings.commands.denied if verb not in UNLIMITED]
     denied += [] if passive.enabled else ["PASV", "EPSV"]
     denied += [] if active.enabled else ["PORT", "EPRT"]
     if denied:
@@ -235,14 +237,8 @@ def _tls(settings: Settings) -> Lines:
         return
     yield from _within("IfModule !mod_tls.c", _line("LoadModule", "mod_tls.c"))
     yield from _line("TLSEngine", "on")
-    yield from _line(
-        "TLSRequired",
-        _REQUIRED[
-            max(tls.users, tls.anonymous, key=_ORDER.index)
-            if not settings.users.enabled
-            else tls.users
-        ],
-    )
+    level = tls.users if settings.users.enabled else tls.anonymous
+    yield from _line("TLSRequired", _REQUIRED[level])
     yield from _optional("TLSRSACertificateFile", tls.certificate)
     yield from _optional("TLSRSACertificateKeyFile", tls.key)
     yield from _optional("TLSCipherSuite", tls.ciphers)
@@ -253,10 +249,15 @@ def _tls(settings: Settings) -> Lines:
     options += ["UseImplicitSSL"] * tls.implicit
     if options:
         yield from _line("TLSOptions", *options)
-    yield from _line("TLSProtocol", *tls.obsolete, "TLSv1.2", "TLSv1.3")
+    yield from _line("TLSProtocol", *_versions(tls.obsolete))
 
 
-_ORDER = list(TlsLevel)
+def _versions(obsolete: tuple[str, ...]) -> tuple[str, ...]:
+    """Versions without a gap: OpenSSL speaks none above one (measured)."""
+    first = min((VERSIONS.index(one) for one in obsolete if one in VERSIONS), default=None)
+    return VERSIONS[VERSIONS.index("TLSv1.2") if first is None else first :]
+
+
 _REQUIRED = {
     TlsLevel.OFF: "off",
     TlsLevel.OPTIONAL: "off",

@@ -228,7 +228,7 @@ def _say_anonymous(settings: Settings) -> dict[str, Any]:
         said["banned_email_file"] = anonymous.refused_passwords
     if box.owner is not None:
         said["chown_username"] = box.owner
-        said["chown_upload_mode"] = 0o600 if box.owner_mode is None else box.owner_mode
+        said["chown_upload_mode"] = file_mode(settings, "anonymous") & 0o7777
     return said
 
 

@@ -58,6 +58,7 @@ VSFTPD_NEEDS: dict[str, dict[str, str]] = {
     "userlist_file": {"userlist_enable": "YES"},
     "pasv_address": {"pasv_addr_resolve": "YES"},
     "mdtm_write": {"anon_other_write_enable": "YES"},
+    "ssl_request_cert": {"require_cert": "YES"},
     "xferlog_file": {"xferlog_std_format": "YES"},
 }
 VSFTPD_TEXTS: dict[str, tuple[str, ...]] = {

@@ -320,7 +320,7 @@ STANDINGS = [
     ("its names", f"{DIRECTORY}PathDenyFilter x\n</Directory>", Standing.REFUSED),
     ("what may be lost", f"{DIRECTORY}AllowOverwrite on\n</Directory>", Standing.IGNORED),
     ("what may not", f"{DIRECTORY}DenyAll\n</Directory>", Standing.REFUSED),
-    ("what is so anyway", f"{DIRECTORY}Umask 022\n</Directory>", Standing.OBEYED),
+    ("what is so anyway", f"{DIRECTORY}Umask 022\n</Directory>", Standing.IGNORED),
     ("what is not hidden", f"{DIRECTORY}HideNoAccess on\n</Directory>", Standing.REFUSED),
     ("not among Debian's", "MaxStoreFileSize 5 Mb group staff", Standing.REFUSED),
 ]
