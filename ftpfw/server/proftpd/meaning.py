@@ -497,7 +497,8 @@ def _limits(site: Site) -> dict[Path, Any]:
     for who, contexts in (("anonymous", site.guests), ("user", site.server)):
         for way, verbs in (("upload", {"STOR", "APPE", "STOU"}), ("download", {"RETR"})):
             said[f"limits.{who}_{way}_rate"] = _rate(verbs, contexts)
-    mine = find("MaxClients", (site.anonymous,)) if site.anonymous else None
+    mine = number(find("MaxClients", (site.anonymous,)), None, lowest=1) if site.anonymous else None
+    ftp = _least(site.guests, "MaxClientsPerUser")  # which all anonymous sessions are
     alone = judge("LOGIN", site.server) is Outcome.NONE
     everybody = site.guests if alone else site.server
     return {
@@ -507,7 +508,7 @@ def _limits(site: Site) -> dict[Path, Any]:
             everybody, "MaxClientsPerHost", "MaxConnectionsPerHost"
         ),
         "limits.clients_per_user": number(find("MaxClientsPerUser", everybody), None, lowest=1),
-        "limits.anonymous_clients": number(mine, None, lowest=1),
+        "limits.anonymous_clients": min((one for one in (mine, ftp) if one), default=None),
         "limits.upload_bytes": _size(find("MaxStoreFileSize", site.guests)),
     }
 
