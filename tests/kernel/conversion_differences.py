@@ -379,8 +379,15 @@ OPTION_DIFFERENCES: Mapping[tuple[str, Form], tuple[str, str]] = {
     ("TLS CertFile", V): ("5", "other codes for a login in the clear"),
     ("TLS CertFile", P): ("5", "other codes for a login in the clear"),
     ("TLSRequired", A): ("4", "other codes for a login in the clear"),
-    ("AnonymousBandwidth", V): ("… fast …", "it does not wait within the first second"),
-    ("UserBandwidth", V): ("… fast", "it does not wait within the first second"),
+    ("AnonymousBandwidth", V): ("2:<200000> fast", "it does not wait within the first second"),
+    ("UserBandwidth", V): ("2:<200000> fast", "it does not wait within the first second"),
+    ("TransferRate", V): ("2:<200000> fast", "it does not wait within the first second"),
+    ("MaxClientsPerHost", V): ("2 4 4", "it counts connections, also of who asks"),
+    ("MaxClientsPerHost", A): ("2 4 4", "it counts connections, also of who asks"),
+    ("MaxConnectionsPerHost", V): ("2 4 4", "other codes for a connection too many"),
+    ("MaxConnectionsPerHost", A): ("2 4 4", "other codes for a connection too many"),
+    ("MaxClientsPerUser", A): ("2 2 4", "other codes for a session too many"),
+    ("ListOptions", V): ("2:[.dot …]", "the directory and the one above are no dot files"),
     ("ProhibitDotFilesRead", V): ("5", "it keeps anonymous clients from dot files as it says"),
 }
 """Rows of options whose target answers otherwise, though the setting has arrived."""
