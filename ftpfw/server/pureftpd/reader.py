@@ -157,9 +157,6 @@ def _checked(line: Assignment) -> Any:
     if option.name == "PassivePortRange" and not 1024 <= value[0] <= value[1] <= 65535:
         mend = "the lower port first, and none below 1024: 50000 50100"
         raise line.place.error(f"{value[0]} to {value[1]} are no passive ports", mend=mend)
-    if option.name == "TLSCipherSuite" and value == "-C:":
-        what = "it ends at once with no cipher behind -C:"
-        raise line.place.error(what, mend="-C:DEFAULT")
     if option.name == "LimitRecursion" and 0 in value:
         raise no_number(option, line.place, "a listing has an entry and a level at least")
     if (
@@ -175,6 +172,9 @@ def _check_together(last: dict[str, Assignment], values: dict[str, Any]) -> None
     if values["IPV4Only"] and values["IPV6Only"]:
         what = "IPV4Only and IPV6Only exclude each other"
         raise last["IPV6Only"].place.error(what, mend="leave out one, or both to listen on both")
+    if values["TLS"] and values["TLSCipherSuite"] == "-C:":
+        what = "it ends at once with no cipher behind -C:"
+        raise last["TLSCipherSuite"].place.error(what, mend="-C:DEFAULT")
 
 
 def _traps(last: dict[str, Assignment], values: dict[str, Any]) -> list[Trap]:
