@@ -128,6 +128,7 @@ ALL = frozenset(one.id for one in SOURCES if one.form is not W)
 USERS = frozenset(one.id for one in SOURCES if one.preface)
 IN_TLS = frozenset(one.id for one in SOURCES if one.preface == TLS)
 GUESTS = ALL - USERS
+V_ALL = frozenset(name for name in ALL if name.startswith("vsftpd"))
 P_BOXES = _those("proftpd-drop-box proftpd-box proftpd-both-guest")
 V_BOXES = _those("vsftpd-drop-box vsftpd-box vsftpd-both-guest")
 A_BOXES = _those("pure-ftpd-drop-box pure-ftpd-box pure-ftpd-file")
@@ -170,7 +171,9 @@ DIFFERENCES = (
         ("LIST incoming", ALL, _says("2:[incoming]", "2:[]", "2:[]")),
         ("LIST pub/none", ALL, _says("2:[]", "2:[]", "4:[]")),
         ("LIST pub/small", ALL, _says("2:[small]", "2:[pub/small]", "2:[pub/small]")),
-        ("LIST pub/s*", ALL, _says("2:[small]", "2:[pub/small]", "2:[pub/small]")),
+        ("LIST pub/s*", ALL - V_ALL, _says("2:[small]", "2:[pub/small]", "2:[pub/small]")),
+        # with one level a pattern with a directory in it finds nothing
+        ("LIST pub/s*", V_ALL, _says("2:[small]", "2:[]", "2:[pub/small]")),
         ("NLST here", ALL, _says("2 2:[…outer…]", "2 2:[. .. …]", _HERE.format("", ""))),
         ("NLST incoming", ALL - P_BOXES, _says("2:[incoming]", "5", "2:[]")),
         ("NLST incoming", P_BOXES, _says("2:[incoming]", "5", "4")),
@@ -355,3 +358,36 @@ WU_FTPD_ANSWERS = (
     Answer("PORT privileged", "5"),
     Answer("PASV", "2"),
 )
+
+
+OPTION_DIFFERENCES: Mapping[tuple[str, Form], tuple[str, str]] = {
+    # the row's options and the target: the answer, and why
+    ("dirlist_enable", P): ("2:[] 4 2", "what may not be listed is empty"),
+    ("force_dot_files", P): ("2 2:[. .. .dot …]", "the directory and the one above are dot files"),
+    ("max_per_ip", P): ("2 2 2", "it counts who has logged in"),
+    ("max_clients", P): ("2 0 0", "MaxInstances ends a connection without a word"),
+    ("max_login_fails delay_failed_login", P): ("3 2 2 5 -", "it refuses no passwords, as listed"),
+    ("data_connection_timeout", P): ("1 0 | …", "a session ends with its stalled transfer"),
+    ("TimeoutStalled", V): ("1 4 | …", "a session goes on after a stalled transfer"),
+    ("MaxLoginAttempts", V): ("5 5 5 5 -", "USER is refused where nobody but ftp may log in"),
+    ("MaxInstances", V): ("2 4 4", "MaxInstances ends a connection without a word"),
+    ("MaxInstances", A): ("2 4 4", "MaxInstances ends a connection without a word"),
+    ("MaxClientsNumber", P): ("2 0 0", "MaxInstances ends a connection without a word"),
+    ("MaxClientsPerIP", P): ("2 2 2", "it counts who has logged in"),
+    ("PerUserLimits", P): ("2 2 5", "one session too many is refused at login"),
+    ("LimitRecursion", P): ("2:4", "it counts otherwise"),
+    ("TLS CertFile", V): ("5", "other codes for a login in the clear"),
+    ("TLS CertFile", P): ("5", "other codes for a login in the clear"),
+    ("TLSRequired", A): ("4", "other codes for a login in the clear"),
+    ("AnonymousBandwidth", V): ("2:<200000> fast", "it does not wait within the first second"),
+    ("UserBandwidth", V): ("2:<200000> fast", "it does not wait within the first second"),
+    ("TransferRate", V): ("2:<200000> fast", "it does not wait within the first second"),
+    ("MaxClientsPerHost", V): ("2 4 4", "it counts connections, also of who asks"),
+    ("MaxClientsPerHost", A): ("2 4 4", "it counts connections, also of who asks"),
+    ("MaxConnectionsPerHost", V): ("2 4 4", "other codes for a connection too many"),
+    ("MaxConnectionsPerHost", A): ("2 4 4", "other codes for a connection too many"),
+    ("MaxClientsPerUser", A): ("2 2 4", "other codes for a session too many"),
+    ("ListOptions", V): ("2:[.dot …]", "the directory and the one above are no dot files"),
+    ("ProhibitDotFilesRead", V): ("5", "it keeps anonymous clients from dot files as it says"),
+}
+"""Rows of options whose target answers otherwise, though the setting has arrived."""

@@ -27,6 +27,7 @@ from .server_configurations import (
     P,
     V,
 )
+from .server_options import Row
 from .server_probes import PROBES
 from .twins import Probe, running
 
@@ -196,11 +197,23 @@ def answers(source: Source, form: Form, text: str, directory: Path) -> dict[str,
             by_inetd=settings.listen.start is Start.INETD,
         ) as server,
     ):
-        said = server.answers(probes, _together(settings, form))
-        return {
-            probe.id: _without_preface(source, answer)
-            for probe, answer in zip(probes, said, strict=True)
-        }
+        said = dict(zip(probes, server.answers(probes, _together(settings, form)), strict=True))
+        for probe in [one for one in probes if not _has_logged_in(source, said[one])]:
+            said[probe] = server.answer(probe)  # a session that has ended is counted for a while
+        return {probe.id: _without_preface(source, answer) for probe, answer in said.items()}
+
+
+def asked(
+    row: Row, form: Form, text: str, directory: Path
+) -> Iterator[tuple[tuple[str, str], str]]:
+    """The scripts of a row of options with their answers, by one configuration."""
+    commands = SYSLOG + ACCOUNTS + row.commands
+    with (
+        _namespace() as namespace,
+        running(namespace, form, text, directory, ours=False, commands=commands) as server,
+    ):
+        for script, wanted in row.asked:
+            yield (script, wanted), server.answer(Probe(script, script, row.login))
 
 
 @contextmanager
@@ -216,6 +229,10 @@ def _together(settings: Settings, form: Form) -> int:
     """Sessions that may begin together: ProFTPD's master rests after each that has ended."""
     limits = settings.limits
     return min(45, limits.clients_per_address or 45) if form is P else 1
+
+
+def _has_logged_in(source: Source, answer: str) -> bool:
+    return answer.startswith(PREFACES.get(source.preface, "")) and not answer.startswith("login ")
 
 
 def _without_preface(source: Source, answer: str) -> str:

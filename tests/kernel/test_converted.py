@@ -14,13 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from ftpfw.server.forms import DAEMON_OF
+from ftpfw.server.forms import DAEMON_OF, TABLES
 from ftpfw.server.options import Form
 
-from .conversion_differences import DIFFERENCES, SHOWS, WU_FTPD_ANSWERS
-from .converted import SOURCES, TARGETS, Source, W, answers, converted
+from .conversion_differences import DIFFERENCES, OPTION_DIFFERENCES, SHOWS, WU_FTPD_ANSWERS
+from .converted import SOURCES, TARGETS, Source, W, answers, asked, converted
 from .netns import require_root
 from .server_differences import fits
+from .server_options import OPTIONS, Row
 
 pytestmark = pytest.mark.skipif(
     not os.environ.get("FTPFW_SERVER_PROOF"), reason="for make server-proof"
@@ -69,3 +70,36 @@ def is_right(
 def own_form(form: Form) -> Form:
     """The form that stands for a daemon."""
     return next((one for one in TARGETS if DAEMON_OF[one] is DAEMON_OF[form]), form)
+
+
+@pytest.mark.parametrize("row", OPTIONS, ids=[row.id for row in OPTIONS])
+def test_an_option_does_the_same_elsewhere(row: Row, tmp_path: Path) -> None:
+    """What shows an option on its own daemon shows it on the others, or it has been listed."""
+    require_root()
+    paths = {
+        path
+        for option in TABLES[DAEMON_OF[row.form]]
+        if option.name in row.options.split()
+        for path in option.paths
+    }
+    for target in others(row.form):
+        source = Source(row.id, row.form, row.text)
+        text, listed = converted(source, target)
+        if listed & paths:
+            continue
+        wrong = [
+            f"{target}: {script}: {wanted!r} became {answer!r}"
+            for (script, wanted), answer in asked(row, target, text, tmp_path / target)
+            if not fits(wanted, answer)
+        ]
+        known = OPTION_DIFFERENCES.get((row.options, target))
+        if known is None:
+            assert not wrong, "\n".join(wrong)
+        else:
+            assert len(wrong) == 1, f"{known[1]}: {wrong}"
+            assert fits(f"…became '{known[0]}'", wrong[0]), wrong
+
+
+def test_the_table_of_options_names_what_there_is() -> None:
+    known = {(row.options, target) for row in OPTIONS for target in others(row.form)}
+    assert {*OPTION_DIFFERENCES} <= known

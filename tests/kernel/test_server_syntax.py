@@ -58,7 +58,10 @@ def proftpd_takes(text: str, directory: Path) -> bool:
 NOT_BY_PROFTPD = {"open quote", "no file"}
 """What ProFTPD does not look at so closely."""
 
-NOT_HERE = {"TLS", "module that is loaded", "own file"}
+NOT_HERE = {
+    *("TLS", "data in clear", "a section is held to the server's TLS"),
+    *("module that is loaded", "own file"),
+}
 """What needs a module or a file that is not here."""
 
 

@@ -23,7 +23,8 @@ def _limits(site: Site) -> dict[Path, Any]:
     for who, contexts in (("anonymous", site.guests), ("user", site.server)):
         for way, verbs in (("upload", {"STOR", "APPE", "STOU"}), ("download", {"RETR"})):
             said[f"limits.{who}_{way}_rate"] = _rate(verbs, contexts)
-    mine = find("MaxClients", (site.anonymous,)) if site.anonymous else None
+    mine = number(find("MaxClients", (site.anonymous,)), None, lowest=1) if site.anonymous else None
+    ftp = number(find("MaxClientsPerUser", site.guests), None, lowest=1)
     whoever = site.guests if judge("LOGIN", site.server) is Outcome.NONE else site.server
     clients, clients_late = _sessions(site.server, "MaxClients", "MaxInstances")
     each, each_late = _sessions(whoever, "MaxClientsPerHost", "MaxConnectionsPerHost")
@@ -34,7 +35,8 @@ def _limits(site: Site) -> dict[Path, Any]:
         "limits.clients_per_address": each,
         "limits.clients_per_address_from_login": each_late,
         "limits.clients_per_user": number(find("MaxClientsPerUser", whoever), None, lowest=1),
-        "limits.anonymous_clients": number(mine, None, lowest=1),
+        # all anonymous sessions are of the user ftp
+        "limits.anonymous_clients": min((one for one in (mine, ftp) if one), default=None),
         "limits.upload_bytes": size(find("MaxStoreFileSize", site.guests)),
     }
 

@@ -274,7 +274,7 @@ ROWS = (
         "MaxClientsPerUser",
         _LOGIN,
         "none",
-        ("limits.clients_per_user",),
+        ("limits.clients_per_user", "limits.anonymous_clients"),
         "of them, of one user name",
     ),
     _row("MaxHostsPerUser", _LOGIN, "none", "addresses of one user name", harmless=("none",)),

@@ -368,12 +368,12 @@ def _tls(values: Values) -> dict[Path, Any]:
 
 def _say_tls(settings: Settings) -> dict[str, Any]:
     tls = settings.tls
-    prefix = _CERTIFICATE_WANTED if tls.client_certificate else ""
+    prefix, every = (_CERTIFICATE_WANTED, "DEFAULT") if tls.client_certificate else ("", "")
     certificate = ",".join(file for file in (tls.certificate, tls.key) if file)
     return {
         "TLS": max(_LEVELS.index(tls.users), _LEVELS.index(tls.anonymous)),
         "CertFile": certificate,
-        "TLSCipherSuite": f"{prefix}{tls.ciphers or ''}",
+        "TLSCipherSuite": f"{prefix}{tls.ciphers or every}",
     }
 
 

@@ -172,6 +172,9 @@ def _check_together(last: dict[str, Assignment], values: dict[str, Any]) -> None
     if values["IPV4Only"] and values["IPV6Only"]:
         what = "IPV4Only and IPV6Only exclude each other"
         raise last["IPV6Only"].place.error(what, mend="leave out one, or both to listen on both")
+    if values["TLS"] and values["TLSCipherSuite"] == "-C:":
+        what = "it ends at once with no cipher behind -C:"
+        raise last["TLSCipherSuite"].place.error(what, mend="-C:DEFAULT")
 
 
 def _traps(last: dict[str, Assignment], values: dict[str, Any]) -> list[Trap]:

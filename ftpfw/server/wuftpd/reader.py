@@ -291,9 +291,16 @@ def _log(line: _Line, values: Values) -> dict[Path, Any]:
 def _filter(line: _Line, values: Values) -> dict[Path, Any]:
     del values
     types, *patterns = line.arguments
-    if "anonymous" not in types.split(",") or len(patterns) != 2:
+    if "anonymous" not in types.split(",") or len(patterns) != 2 or "|" in patterns[1]:
         return {}
-    return {"files.allowed_uploads": Names(patterns[1], Syntax.REGEX)}
+    return {"files.allowed_uploads": Names(_of_path(patterns[1]), Syntax.REGEX)}
+
+
+def _of_path(pattern: str) -> str:
+    """What is asked of a name, asked of a path that ends with it."""
+    name = pattern.removeprefix("^") if pattern.startswith("^") else f"[^/]*{pattern}"
+    end = "" if name.endswith("$") and not name.endswith("\\$") else "[^/]*$"
+    return f"(^|/){name}{end}"
 
 
 def _passive(line: _Line, values: Values) -> dict[Path, Any]:

@@ -143,7 +143,7 @@ PURE_VALUES: dict[str, tuple[str, ...]] = {
     "Quota": ("1000:10", "0:10", "10:0"),
     "TLS": ("0", "2", "3"),
     "CertFile": ("/etc/a.pem", "/etc/a.pem,/etc/a.key"),
-    "TLSCipherSuite": ("HIGH", "-C:HIGH", "-C:"),
+    "TLSCipherSuite": ("HIGH", "-C:HIGH"),
     "AltLog": ("clf:/var/log/x", "w3c:/var/log/x", "xferlog:/var/log/x", "stats:/var/log/x"),
     "LimitRecursion": ("3000 3", "10000 1"),
     "UnixAuthentication": ("yes",),

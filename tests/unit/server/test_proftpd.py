@@ -197,6 +197,23 @@ MEANT = [
         ("STOU",),
     ),
     (
+        "a section is held to the server's TLS",
+        "TLSEngine on\nTLSRequired on\n" + SITE.format("TLSRequired off"),
+        "tls.anonymous",
+        TlsLevel.DATA,
+    ),
+    ("data in clear", "TLSEngine on\nTLSRequired auth+!data", "tls.users", TlsLevel.CONTROL),
+    ("a limit that is not obeyed", "<Limit SYST SITE>\nDenyAll\n</Limit>", "commands.denied", ()),
+    ("a limit that is", "<Limit FEAT>\nDenyAll\n</Limit>", "commands.denied", ("FEAT",)),
+    (
+        "verbs of a group",
+        "<Limit DIRS>\nDenyAll\n</Limit>",
+        "commands.denied",
+        ("CDUP", "CWD", "PWD", "XCUP", "XCWD", "XPWD"),
+    ),
+    ("anonymous clients are one user", "MaxClientsPerUser 3", "limits.anonymous_clients", 3),
+    ("dot files by -A", 'ListOptions "-A"', "listing.dot_files", True),
+    (
         "owner without passwd",
         SITE.format("UserOwner root"),
         "anonymous.drop_box.owner",
@@ -583,6 +600,55 @@ def test_what_proftpd_cannot_say_is_listed(
 ) -> None:
     written = write(changed(settings(f"{NOBODY}AllowForeignAddress off"), changes))
     assert {one.path: one.instead for one in written.unexpressed} == {path: instead}
+
+
+SAID = [
+    # settings, and a line that they make
+    ("no gap in TLS", {"tls.users": TlsLevel.DATA, "tls.obsolete": ("TLSv1",)},
+     "TLSProtocol TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"),
+    ("nothing obsolete", {"tls.users": TlsLevel.DATA, "tls.obsolete": ()},
+     "TLSProtocol TLSv1.2 TLSv1.3"),
+    ("PAM takes accounts from", {"users.sources": ("pam",)},
+     "AuthOrder mod_auth_pam.c* mod_auth_unix.c"),
+    ("nobody is root", {"process.user": None}, "User nobody"),
+    ("nor in its group", {"process.group": None}, "Group nogroup"),
+    ("two ports", {"passive.ports": range(50000, 50001)}, "PassivePorts 50000 50001"),
+    ("the last two", {"passive.ports": range(65535, 65536)}, "PassivePorts 65534 65535"),
+    ("a number that it takes", {"limits.clients": 2**32 - 1}, "MaxClients 2147483647"),
+    ("modes", {"files.base_mode": 0o640, "users.file_umask": 0}, "Umask 0137 0077"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "line"), **table(SAID))
+def test_what_is_written(changes: dict[Path, object], line: str) -> None:
+    wanted = changed(Settings(), {"users.enabled": True, "users.rights.upload": True, **changes})
+    assert line in write(wanted).text.splitlines()
+
+
+LEFT_OUT = [
+    # what is not obeyed as it stands, and how it is named
+    ("a directory's", SITE.format("<Directory pub>\nUmask 0777\n</Directory>"), "one directory"),
+    ("a section's, with accounts", SITE.format("PathAllowFilter ^a"), "for accounts too"),
+    ("accounts' own", "PathAllowFilter ^a\n" + SITE.format("PathAllowFilter ^b"), "for accounts"),
+    ("demands of certificates", "TLSOptions CommonNameRequired", "have to name them"),
+    ("another root", "DefaultRoot ~\nDefaultRoot /srv staff", "another root"),
+    ("aliases alone", "AuthAliasOnly on", "by an alias alone"),
+    ("some of a file", "AuthUserFile /a id 1000-1999", "for some alone"),
+    ("guests' verbs", SITE.format("<Limit FEAT>\nDenyAll\n</Limit>"), "anonymous sessions"),
+]
+
+
+@pytest.mark.parametrize(("text", "why"), **table(LEFT_OUT))
+def test_what_holds_for_some_alone_is_refused(text: str, why: str) -> None:
+    assert any(why in one.option.what for one in read(text, "proftpd.conf").refused())
+
+
+def test_boxes_that_differ_are_named() -> None:
+    box = "<Directory {}>\n<Limit STOR>\nAllowAll\n</Limit>\n{}</Directory>\n"
+    shut = "<Limit READ>\nDenyAll\n</Limit>\n"
+    text = "<Limit WRITE>\nDenyAll\n</Limit>\n" + box.format("a", shut) + box.format("b", "")
+    (one,) = [g for g in read(SITE.format(text), "f").refused() if g.option.name == "<Directory>"]
+    assert (one.text, "other drop boxes" in one.option.what) == ("a", True)
 
 
 def test_a_section_is_indented() -> None:

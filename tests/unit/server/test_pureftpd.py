@@ -265,6 +265,7 @@ REFUSED_ARGS = [
     ("unknown", "-4 -?", 1, "-? is no flag", "server show", "-?"),
     ("unknown long", "--anonymusonly", 1, "is no flag", "anonymousonly?", "--anonymusonly"),
     ("ambiguous", "--maxcl=3", 1, "ambiguous", "--maxclientsperip", "--maxcl=3"),
+    ("no cipher", "-Y 1 -J -C:", 1, "with no cipher", "-C:DEFAULT", "-C:"),
     ("no level", "-L 5:0", 1, "an entry and a level", "LimitRecursion 10 20", "5:0"),
     ("no flag", "yes", 1, "'yes' is no flag", "-SYMBOL", "yes"),
     ("no argument", "-B\n-c", 2, "-c has no argument", "give it one", "-c"),

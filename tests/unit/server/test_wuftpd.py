@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from ftpfw.errors import ConfigError
 from ftpfw.server.options import Standing
-from ftpfw.server.settings import Audience, Path, Settings
+from ftpfw.server.settings import Audience, Names, Path, Settings, Syntax
 from ftpfw.server.wuftpd.reader import read
 from tests.unit.server.facts import errors_of_configuration
 from tests.unit.table import table
@@ -38,6 +38,20 @@ MEANT = [
     ),
     ("its owner", "upload /srv/ftp /in yes root x 0600", "anonymous.drop_box.owner", "root"),
     ("hidden", "upload /srv/ftp /in yes root x 0600", "anonymous.drop_box.readable", False),
+    (
+        "names of files, whatever their directory",
+        "path-filter anonymous /msg ^[a-z.]*$",
+        "files.allowed_uploads",
+        Names("(^|/)[a-z.]*$", Syntax.REGEX),
+    ),
+    (
+        "a part of a name",
+        "path-filter anonymous /msg [.]dat",
+        "files.allowed_uploads",
+        Names("(^|/)[^/]*[.]dat[^/]*$", Syntax.REGEX),
+    ),
+    ("foreign for some is for nobody", "port-allow a 10.0.0.1", "active.foreign", Audience.NOBODY),
+    ("anywhere", "upload /srv/ftp * yes", "anonymous.drop_box.directories", ("/srv/ftp",)),
     (
         "no directories",
         "upload / /in yes a b 0600 nodirs",
