@@ -199,7 +199,7 @@ def _server(site: Site) -> dict[Path, Any]:
         raise wrong(kind, f"{text(kind)!r} is no type", "standalone")
     addresses = find("DefaultAddress", site.server)
     tight = boolean(find("SocketBindTight", site.server), False)
-    port = number(find("Port", site.server), 21, highest=65535)
+    port = _port(find("Port", site.server))
     both = boolean(find("UseIPv6", site.server), True)
     return {
         "listen.start": Start.INETD if inetd else Start.STANDALONE,
@@ -215,8 +215,23 @@ def _server(site: Site) -> dict[Path, Any]:
         "messages.directory_file": text(find("DisplayChdir", site.guests)),
         "process.user": text(find("User", site.server)),
         "process.group": text(find("Group", site.server)),
-        "process.pid_file": text(find("PidFile", site.server), "/run/proftpd.pid"),
+        "process.pid_file": _pid_file(find("PidFile", site.server)),
     }
+
+
+def _pid_file(line: Directive | None) -> str:
+    file = text(line, "/run/proftpd.pid")
+    if line and not (file or "").startswith("/"):
+        raise wrong(line, f"{file!r} is no absolute path", "/run/proftpd.pid")
+    return file or ""
+
+
+def _port(line: Directive | None) -> int:
+    port = number(line, 21, highest=65535)
+    if line and not port:
+        what = "without a port there are only other servers, which are not read here"
+        raise wrong(line, what, "21")
+    return port or 21
 
 
 def _banner(line: Directive | None) -> str | None:
@@ -469,7 +484,7 @@ def _umask(line: Directive | None) -> tuple[int, int]:
     if not masks or not all(re.fullmatch("[0-7]{1,4}", mask) for mask in masks):
         assert line
         raise wrong(line, f"{' '.join(masks)!r} is no umask", "0177 0077")
-    return int(masks[0], 8), int(masks[-1], 8)
+    return int(masks[0], 8) & 0o777, int(masks[-1], 8) & 0o777
 
 
 def _limits(site: Site) -> dict[Path, Any]:
@@ -497,7 +512,7 @@ def _rate(verbs: set[str], contexts: Sequence[Context]) -> int | None:
     """Bytes a second for one of some verbs."""
     for context in contexts:
         for line in reversed(context.directives):
-            if line.name == "TransferRate" and verbs & {*line.arguments[0].upper().split(",")}:
+            if line.name == "TransferRate" and verbs & {*(text(line) or "").upper().split(",")}:
                 word = line.arguments[1].partition(":")[0] if len(line.arguments) > 1 else ""
                 if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", word, re.ASCII):
                     raise wrong(line, f"{word!r} is no rate in KiB", "RETR 100")

@@ -33,7 +33,7 @@ from ftpfw.server.settings import (
     settled,
 )
 
-_PLAIN = re.compile(r"[!$-~]+")  # no blank, no quote, no #
+_PLAIN = re.compile(r"[!$-~]*[!$-\[\]-~]")  # no blank, no quote, no #, no \ that ends the line
 _WRITABLE = re.compile(r"[^\n\r\0]*")
 
 Lines = Iterator[str]
@@ -143,7 +143,7 @@ def _server(settings: Settings) -> Lines:
     yield from _line("Port", listen.port)
     yield from _optional("User", process.user)
     yield from _optional("Group", process.group)
-    if process.pid_file != "/run/proftpd.pid":
+    if process.pid_file != "/run/proftpd.pid" and (process.pid_file or "").startswith("/"):
         yield from _optional("PidFile", process.pid_file)
     yield from _line("UseReverseDNS", _on(settings.logs.resolve))
     if settings.anonymous.drop_box.owner is not None:

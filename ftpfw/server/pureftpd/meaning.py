@@ -328,7 +328,7 @@ def _say_limits(settings: Settings) -> dict[str, Any]:
         "UserBandwidth": everybody,
         "AnonymousBandwidth": "" if mine == everybody else mine,
         "Quota": quota,
-        "MaxIdleTime": 0 if idle is None else max(1, idle // 60),
+        "MaxIdleTime": 15 if idle is None else max(1, idle // 60),  # by itself: none is impossible
     }
 
 

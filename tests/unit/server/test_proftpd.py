@@ -116,6 +116,7 @@ MEANT = [
     ("no size", "MaxStoreFileSize *", "limits.upload_bytes", None),
     ("rate", "TransferRate RETR 1.5", "limits.user_download_rate", 1536),
     ("rate of another", "TransferRate RETR 1.5", "limits.user_upload_rate", None),
+    ("bits of a umask", "Umask 7022", "users.file_umask", 0o022),
     ("one umask", "Umask 077", "users.directory_umask", 0o077),
     ("two", "Umask 0177 0077", "users.file_umask", 0o177),
     ("inetd", "ServerType inetd", "listen.start", Start.INETD),
@@ -393,6 +394,22 @@ def test_include() -> None:
     assert there.timeouts.idle == 5
 
 
+def test_a_backslash_that_ends_an_argument_does_not_join_lines() -> None:
+    wanted = changed(settings(""), {"messages.banner_file": "a\\"})
+    assert settings(write(wanted).text).messages.banner_file == "a\\"
+
+
+def test_files_that_include_others_without_end() -> None:
+    files = {str(depth): f"Include {depth + 1}\n" * 9 for depth in range(7)} | {"7": ""}
+    with pytest.raises(ConfigError, match="too many files"):
+        read(files["0"], "0", lambda name, _: [(name, files[name])])
+
+
+def test_files_that_include_each_other() -> None:
+    with pytest.raises(ConfigError, match="include each other"):
+        read("Include a", "a", lambda _, __: [("a", "Include a")])
+
+
 # What ProFTPD does not start with
 
 REFUSED = [
@@ -424,6 +441,10 @@ REFUSED = [
     ("type", "ServerType x", 1, "no type", "standalone", "ServerType x"),
     ("open quote", 'ServerIdent on "a', 1, "not closed", "close it", 'ServerIdent on "a'),
     ("no file", "Include /a", 1, "to include here", "its place", "Include /a"),
+    ("no rate at all", "TransferRate", 1, "no argument", "VALUE", "TransferRate"),
+    ("no path", "PidFile none", 1, "no absolute path", "PidFile /run", "PidFile none"),
+    ("other servers alone", "Port 0", 1, "other servers", "Port 21", "Port 0"),
+    ("no port", "Port none", 1, "other servers", "Port 21", "Port none"),
     ("no argument", "PidFile", 1, "no argument", "PidFile VALUE", "PidFile"),
 ]
 

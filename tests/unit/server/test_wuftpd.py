@@ -47,6 +47,14 @@ MEANT = [
 ]
 
 
+def test_an_error_in_a_continued_line_shows_its_beginning() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings("banner /a\n timeout \\\ndata soon")
+    error = caught.value
+    assert (error.line, error.text) == (2, " timeout \\")
+    assert error.text[slice(*error.span)] == "timeout \\"
+
+
 @pytest.mark.parametrize(("text", "path", "value"), **table(MEANT))
 def test_meaning(text: str, path: Path, value: object) -> None:
     assert settings(text).get(path) == value
