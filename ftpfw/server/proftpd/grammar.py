@@ -108,6 +108,9 @@ class _Parser:
         if self.left_out():
             self.conditions.append((place, name.lower(), True))
             return
+        if name.lower() in _BY_SESSION:
+            what = f"<{name}> has settings for some sessions alone, which are not read here"
+            raise place.error(what, mend="take it out, and look at what it holds yourself")
         kind = _NAMES.get(f"<{name.lower()}>")
         if kind is None:
             raise place.error(f"there is no context <{name}>", mend=unknown(f"<{name}>", TABLE))
@@ -115,6 +118,10 @@ class _Parser:
         if not arguments and kind != "<Global>":
             raise place.error(f"{kind} of what?", mend=f"as in {_OPENINGS[kind]}")
         self.require_allowed(kind, place)
+        jailed = any(one.kind == "Anonymous" for one in self.around)
+        if kind == "<Directory>" and not jailed and not arguments[0].startswith(("/", "~")):
+            what = f"{arguments[0]!r} is relative, outside of <Anonymous>"
+            raise place.error(what, mend="as in <Directory /srv/ftp>")
         made = Context(kind.strip("<>"), arguments, place)
         self.around[-1].contexts.append(made)
         self.around.append(made)
@@ -167,6 +174,9 @@ class _Parser:
                 f"{name} is not possible {where}", mend=f"put it into {' or '.join(possible)}"
             )
 
+
+_BY_SESSION = {"ifuser", "ifgroup", "ifclass", "ifauthenticated"}
+"""Contexts of mod_ifsession."""
 
 _OPENINGS = {
     "<Anonymous>": "<Anonymous ~ftp>",

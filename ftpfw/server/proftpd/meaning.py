@@ -1,4 +1,4 @@
-"""What a tree of contexts means: the main server and its first ``<Anonymous>``.
+"""What a tree of contexts means: the main server and its last ``<Anonymous>``.
 
 A directive of a context goes before one of the context around it, the server's before those of
 ``<Global>``. ``ALWAYS`` is what the daemon does whatever its file says.
@@ -109,13 +109,31 @@ class Site:
     def of(cls, tree: Context) -> Site:
         """The one that a tree describes."""
         server = (tree, *reversed(tree.inner("Global")))
-        found = [one for context in server for one in context.inner("Anonymous")]
+        # Of several for one user the last counts (measured on 1.3.8).
+        found = [one for context in server for one in reversed(context.inner("Anonymous"))]
         return cls(server, found[0] if found else None)
 
     @property
+    def users(self) -> tuple[Context, ...]:
+        """The contexts of a user's session, the innermost first."""
+        return (*_whole(self.server, "/"), *self.server)
+
+    @property
     def guests(self) -> tuple[Context, ...]:
-        """The contexts of an anonymous session, the innermost first."""
-        return self.server if self.anonymous is None else (self.anonymous, *self.server)
+        """The contexts of an anonymous session; directories of the server do not hold there."""
+        if self.anonymous is None:
+            return self.users
+        root = self.anonymous.arguments[0]
+        return (*_whole((self.anonymous,), root), self.anonymous, *self.server)
+
+
+def _whole(contexts: Sequence[Context], root: str) -> Iterator[Context]:
+    """Directories that are all there is to see: ``<Directory /*>`` and its like."""
+    for context in contexts:
+        for one in context.inner("Directory"):
+            path = one.arguments[0].removesuffix("*").rstrip("/")
+            if path in {"", root.rstrip("/")}:
+                yield one
 
 
 def find(name: str, contexts: Sequence[Context]) -> Directive | None:
@@ -341,13 +359,15 @@ def upload_directories(site: Site) -> list[Context]:
     return [
         one
         for one in below
-        if judge("STOR", (one, *site.guests)) is not Outcome.NONE and one.inner("Limit")
+        if judge("STOR", (one, *site.guests)) is not Outcome.NONE
+        and one.inner("Limit")
+        and one not in site.guests
     ]
 
 
 def _rights(site: Site) -> dict[Path, Any]:
     said: dict[Path, Any] = {}
-    for right, allowed in _may(site.server):
+    for right, allowed in _may(site.users):
         said[f"users.rights.{right}"] = allowed
     boxes = [(box, *site.guests) for box in upload_directories(site)]
     outside = dict(_may(site.guests))
@@ -427,17 +447,17 @@ def _may_say(verb: str, places: Sequence[Sequence[Context]]) -> bool:
 def _places(site: Site) -> Iterator[tuple[Context, ...]]:
     """The contexts of those who may log in, and of directories for uploads."""
     if site.anonymous is None or judge("LOGIN", site.server) is not Outcome.NONE:
-        yield site.server
+        yield site.users
     if site.anonymous is not None:
         yield site.guests
         yield from ((box, *site.guests) for box in upload_directories(site))
 
 
 def _files(site: Site) -> dict[Path, Any]:
-    guest, server = (find("PathDenyFilter", one) for one in (site.guests, site.server))
+    guest, server = (find("PathDenyFilter", one) for one in (site.guests, site.users))
     denied = text(guest)
     said = {}
-    for who, contexts in (("anonymous", site.guests), ("users", site.server)):
+    for who, contexts in (("anonymous", site.guests), ("users", site.users)):
         files, directories = _umask(find("Umask", contexts))
         said[f"{who}.file_umask"] = files
         said[f"{who}.directory_umask"] = directories
@@ -489,7 +509,7 @@ def _umask(line: Directive | None) -> tuple[int, int]:
 
 def _limits(site: Site) -> dict[Path, Any]:
     said = {}
-    for who, contexts in (("anonymous", site.guests), ("user", site.server)):
+    for who, contexts in (("anonymous", site.guests), ("user", site.users)):
         for way, verbs in (("upload", {"STOR", "APPE", "STOU"}), ("download", {"RETR"})):
             said[f"limits.{who}_{way}_rate"] = _rate(verbs, contexts)
     mine = find("MaxClients", (site.anonymous,)) if site.anonymous else None
@@ -550,7 +570,7 @@ def _tls(site: Site) -> dict[Path, Any]:
     verify = find("TLSVerifyClient", site.server)
     return {
         "tls.anonymous": _level(on, find("TLSRequired", site.guests)),
-        "tls.users": _level(on, find("TLSRequired", site.server)),
+        "tls.users": _level(on, find("TLSRequired", site.users)),
         "tls.implicit": on and "useimplicitssl" in options,
         "tls.certificate": text(find("TLSRSACertificateFile", site.server)),
         "tls.key": text(find("TLSRSACertificateKeyFile", site.server)),

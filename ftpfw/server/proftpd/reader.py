@@ -1,16 +1,16 @@
 """Reading proftpd.conf: its tree's settings, what cannot be obeyed elsewhere, and its traps.
 
-The main server is read, with ``<Global>`` and its first ``<Anonymous>``. Refused by name, since a
+The main server is read, with ``<Global>`` and its last ``<Anonymous>``. Refused by name, since a
 server that left them out would let too much through: other servers and anonymous sections,
-limits for some users, groups or addresses alone, limits of directories that are no drop box, and
-directives that are not in the table.
+limits for some users, groups or addresses alone, settings of directories that are neither a drop
+box nor all there is, and directives that are not in the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ftpfw.server.options import Form, Given, Option, Reading, Trap
+from ftpfw.server.options import Form, Given, Option, Reading, Standing, Trap
 from ftpfw.server.proftpd.grammar import Context, Directive, Include, parse
 from ftpfw.server.proftpd.limits import GROUPS, Outcome, lets_in_by_order, names, outcome
 from ftpfw.server.proftpd.meaning import (
@@ -68,8 +68,9 @@ def read(
 def _origins(site: Site, file: str) -> dict[Path, Origin]:
     """For each path the innermost line that has a say in it, and of those the last."""
     found = {path: Origin(file, None, row.name) for row in reversed(ROWS) for path in row.paths}
-    for context in reversed(site.server):
-        found |= _say(context)
+    for context in reversed(site.users):
+        theirs = context not in site.server
+        found |= {p: o for p, o in _say(context).items() if not theirs or p.startswith("users.")}
     if site.anonymous is not None:
         below = [site.anonymous, *site.anonymous.inner("Directory")]
         for context in below:
@@ -142,9 +143,17 @@ def _not_obeyed(context: Context, site: Site, boxes: list[Context]) -> str:
         return "a limit for some users, groups or addresses alone"
     if context.kind == "Anonymous" and context is not site.anonymous:
         return "another anonymous section"
-    if context.kind == "Directory" and context.contexts and context not in boxes:
-        return "limits of a directory that is no drop box"
+    if context.kind == "Directory" and context not in (*boxes, *site.users, *site.guests):
+        return "settings of a directory that is no drop box" if _has_a_say(context) else ""
     return ""
+
+
+def _has_a_say(context: Context) -> bool:
+    """Whether anything in it is more than harmless."""
+    lines = [(_option(line), " ".join(line.arguments)) for line in context.directives]
+    return bool(context.contexts) or any(
+        option.standing(text) is not Standing.IGNORED for option, text in lines
+    )
 
 
 def _traps(tree: Context, site: Site) -> Iterator[Trap]:

@@ -287,7 +287,9 @@ def _who(path: Path, may: bool, types: str) -> dict[Path, Any]:
 def _upload(line: _Line, values: Values) -> dict[Path, Any]:
     """``upload [options] ROOT GLOB yes|no [OWNER GROUP MODE [dirs|nodirs]]``, for anonymous."""
     words = [
-        word for word in line.arguments if "=" not in word and word not in {"absolute", "relative"}
+        word
+        for word in line.arguments
+        if "=" not in word and word not in {"absolute", "relative", "-"}
     ]
     if len(words) < 3 or words[2] not in {"yes", "no"}:
         mend = "upload /srv/ftp /incoming yes root nogroup 0600 nodirs"

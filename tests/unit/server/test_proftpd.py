@@ -313,8 +313,46 @@ CONDITIONS = [
     ("users", "<Limit LOGIN>\nAllowUser bob\nDenyAll\n</Limit>", "<Limit>"),
     ("addresses", "<Limit STOR>\nAllow from 10.0.0.0/8\nDeny from all\n</Limit>", "<Limit>"),
     ("second section", SITE.format("") + "<Anonymous ~guest>\n</Anonymous>", "<Anonymous>"),
+    ("settings of a directory", "<Directory /a>\nAllowOverwrite on\n</Directory>", "<Directory>"),
+    ("of a part", SITE.format("<Directory a>\nUmask 0\n</Directory>"), "<Directory>"),
     ("directory", "<Directory /a>\n<Limit WRITE>\nDenyAll\n</Limit>\n</Directory>", "<Directory>"),
 ]
+
+
+OVER = "<Directory {}>\nAllowOverwrite on\n</Directory>"
+EVERYWHERE = [  # all measured on 1.3.8
+    ("all of the server", OVER.format("/"), {"users"}),
+    ("by a pattern", OVER.format("/*"), {"users"}),
+    ("which is no session's", OVER.format("/*") + "\n" + SITE.format(""), {"users"}),
+    ("all of a session", SITE.format(OVER.format("*")), {"anonymous"}),
+    ("from its root", SITE.format(OVER.format("/*")), {"anonymous"}),
+    ("by its name", SITE.format(OVER.format("/srv/ftp/*")), {"anonymous"}),
+    ("a part", SITE.format(OVER.format("pub/*")), set()),
+    (
+        "the last section for a user",
+        SITE.format("AllowOverwrite off") + SITE.format("AllowOverwrite on"),
+        {"anonymous"},
+    ),
+    (
+        "the server's section",
+        SITE.format("AllowOverwrite on")
+        + f"<Global>\n{SITE.format('AllowOverwrite off')}</Global>",
+        {"anonymous"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "who"), **table(EVERYWHERE))
+def test_where_a_setting_holds(text: str, who: set[str]) -> None:
+    got = settings(text)
+    assert who == {one for one in ("anonymous", "users") if got.get(f"{one}.rights.overwrite")} - (
+        {"anonymous"} if got.anonymous.enabled is False else set()
+    )
+
+
+def test_a_directory_without_a_say_is_not_refused() -> None:
+    text = "<Directory /a>\nHideNoAccess on\n</Directory>"
+    assert read(text, "proftpd.conf").refused() == ()
 
 
 @pytest.mark.parametrize(("text", "name"), **table(CONDITIONS))
@@ -427,6 +465,8 @@ REFUSED = [
     ("limit of nothing", "<Limit>\n</Limit>", 1, "<Limit> of what?", "<Limit WRITE>", "<Limit>"),
     ("in a limit", "<Limit A>\n<Limit B>", 2, "in <Limit>", "Anonymous", "<Limit B>"),
     ("not in the server", "DenyAll", 1, "outside", "put it into Anonymous", "DenyAll"),
+    ("relative", "<Directory a>", 1, "relative", "/srv/ftp", "<Directory a>"),
+    ("some sessions", "<IfUser a>", 1, "for some sessions", "take it out", "<IfUser a>"),
     ("unknown context", "<Limits A>", 1, "no context <Limits>", "<Limit>?", "<Limits A>"),
     ("neither", "UseIPv6 maybe", 1, "neither on nor off", "UseIPv6 on", "UseIPv6 maybe"),
     ("no umask", "Umask 999", 1, "no umask", "0177 0077", "Umask 999"),

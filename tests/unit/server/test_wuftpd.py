@@ -36,6 +36,12 @@ MEANT = [
         "anonymous.drop_box.directories",
         ("/srv/ftp/incoming",),
     ),
+    (
+        "with options",
+        "upload absolute class=x - /srv/ftp /incoming yes root nogroup 0600",
+        "anonymous.drop_box.directories",
+        ("/srv/ftp/incoming",),
+    ),
     ("its owner", "upload /srv/ftp /in yes root x 0600", "anonymous.drop_box.owner", "root"),
     ("hidden", "upload /srv/ftp /in yes root x 0600", "anonymous.drop_box.readable", False),
     (
