@@ -92,8 +92,13 @@ class ConfigError(FtpfwError):
         start, end = self.span
         shown = "".join(char if char.isprintable() else " " for char in self.text)
         marked = f"\n    {shown}\n    {' ' * start}{'^' * (end - start)}" if start < end else ""
-        mend = f"\n  mend: {self.mend}" if self.mend else ""
-        return f"{where}: {self.what}{marked}{mend}"
+        mend = f"\n  mend: {_printable(self.mend)}" if self.mend else ""
+        return f"{_printable(f'{where}: {self.what}')}{marked}{mend}"
+
+
+def _printable(text: str) -> str:
+    """The file's words with control characters as escapes: a terminal must not obey them."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 class HostError(FtpfwError):

@@ -39,8 +39,9 @@ install_missing() {
     if [ -n "$made" ]; then as_root rm -f $policy; trap - EXIT HUP INT TERM; fi
 }
 
-# FTP servers that cannot be installed beside vsftpd: they run from where they are unpacked.
-daemons="pure-ftpd pure-ftpd-common proftpd-core proftpd-mod-crypto"
+# FTP servers that cannot be installed beside vsftpd, and an inetd that nobody wants to have
+# running: they run from where they are unpacked.
+daemons="pure-ftpd pure-ftpd-common proftpd-core proftpd-mod-crypto openbsd-inetd"
 
 # daemon_libraries: the packages that they need
 daemon_libraries() {
@@ -57,13 +58,16 @@ unpack_daemons() {
     libraries=$(daemon_libraries)
     # shellcheck disable=SC2086
     install_missing $libraries
-    [ ! -e "$1" ] || return 0
+    [ "$(cat "$1/packages" 2>/dev/null)" != "$daemons" ] || return 0
     say "unpacking $daemons"
+    rm -rf "$1.new"
     mkdir -p "$1.new/deb"
     # shellcheck disable=SC2086
     (cd "$1.new/deb" && apt-get download -qq $daemons 2>/dev/null) ||
         fail "apt-get download failed; it was to get $daemons"
     for package in "$1.new"/deb/*.deb; do dpkg-deb -x "$package" "$1.new"; done
     rm -r "$1.new/deb"
+    echo "$daemons" > "$1.new/packages"
+    rm -rf "$1"
     mv "$1.new" "$1"
 }

@@ -68,6 +68,37 @@ class Place:
         return Origin(self.file, self.line, option)
 
 
+@dataclass(slots=True)
+class Files:
+    """Counts the files that a configuration includes, so that reading it comes to an end.
+
+    ``depth``: those within each other that are being read; ``count``: all of them so far.
+    """
+
+    depth: int = 0
+    count: int = 0
+
+    def enter(self, place: Place) -> None:
+        """One more begins, which ``place`` includes. ConfigError where there are too many."""
+        if self.depth == _DEEPEST or self.count == _MOST:
+            what = (
+                "files include each other"
+                if self.depth == _DEEPEST
+                else "too many files are included"
+            )
+            raise place.error(what, mend="leave this line out")
+        self.depth += 1
+        self.count += 1
+
+    def leave(self) -> None:
+        """It is at its end."""
+        self.depth -= 1
+
+
+_DEEPEST = 8
+_MOST = 1000
+
+
 @dataclass(frozen=True, slots=True)
 class Link:
     """One setting that one option says alone.

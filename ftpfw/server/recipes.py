@@ -19,6 +19,7 @@ from typing import Any
 from ftpfw.server.forms import DAEMON_OF, WRITERS, read_text
 from ftpfw.server.options import Form, Unexpressed
 from ftpfw.server.pureftpd.reader import read_debian
+from ftpfw.server.pureftpd.writer import in_few_words
 from ftpfw.server.settings import (
     ALL_RIGHTS,
     Audience,
@@ -289,23 +290,20 @@ def _start(form: Form, place: Place, text: str) -> list[str]:
         return _inetd(form, place, text)
     match form:
         case Form.VSFTPD:
-            return [
-                f"# put the configuration into {FILES[form]}, then:",
-                "systemctl restart vsftpd",
-            ]
+            return [*_configured(form), "systemctl restart vsftpd"]
         case Form.PROFTPD:
             return [
-                f"# put the configuration into {FILES[form]}, then:",
+                *_configured(form),
                 f"proftpd -t -c {FILES[form]} && systemctl restart proftpd",
             ]
         case Form.PURE_CONF:
             return [
-                f"# put the configuration into {FILES[form]}, then:",
+                *_configured(form),
                 "systemctl disable --now pure-ftpd  # Debian's service reads conf/ instead",
                 f"pure-ftpd {FILES[form]} --daemonize",
             ]
         case Form.PURE_DEBIAN:
-            return ["# run the commands of the configuration, then:", "systemctl restart pure-ftpd"]
+            return [*_configured(form), "systemctl restart pure-ftpd"]
         case _:
             return [
                 "# Debian's service reads conf/ instead",
@@ -321,18 +319,47 @@ def _inetd(form: Form, place: Place, text: str) -> list[str]:
         case Form.PROFTPD:
             server = "/usr/sbin/proftpd in.proftpd"
         case Form.PURE_ARGS:
-            server = f"/usr/sbin/pure-ftpd {text.strip()}"
+            server = f"/usr/sbin/pure-ftpd {in_few_words(text)}"
         case Form.PURE_CONF:
             server = f"/usr/sbin/pure-ftpd pure-ftpd {FILES[form]}"
         case _:
             server = "/usr/sbin/pure-ftpd-wrapper pure-ftpd-wrapper"
-    service = "ftp" if place.port == 21 else str(place.port)
+    service = f"{_listening(place)}{'ftp' if place.port == 21 else place.port}"
     line = shlex.quote(f"{service} stream tcp nowait root {server}")
     return [
-        "# each session comes from inetd, which alone can limit how many there are:",
+        "# the port is inetd's",
+        f"systemctl disable --now {_SERVICES[DAEMON_OF[form]]}",
+        *_configured(form),
+        "# each session comes from inetd: without .MAX behind nowait 256 a minute, then for ten",
+        "# minutes none",
         f"echo {line} >> /etc/inetd.conf",
-        "systemctl reload inetd",
+        "systemctl reload-or-restart inetd",
     ]
+
+
+_SERVICES = {
+    Daemon.VSFTPD: "vsftpd",
+    Daemon.PURE_FTPD: "pure-ftpd",
+    Daemon.PROFTPD: "proftpd",
+}
+
+
+def _listening(place: Place) -> str:
+    """The address before a service in inetd.conf."""
+    if place.address is None:
+        return ""
+    return (
+        f"{place.address}:" if _family(place.address) is not Family.IPV6 else f"[{place.address}]:"
+    )
+
+
+def _configured(form: Form) -> list[str]:
+    """What is to be done with the configuration before anything starts."""
+    if form in FILES:
+        return [f"# put the configuration into {FILES[form]}, then:"]
+    if form is Form.PURE_DEBIAN:
+        return ["# run the commands of the configuration, then:"]
+    return []
 
 
 def _policy(place: Place) -> str:
@@ -342,11 +369,16 @@ def _policy(place: Place) -> str:
     ports = place.passive_ports
     if place.public is None:
         title, inside, public = "firewall of the FTP server's own host", "[]", ""
+        more = (
+            "# It accepts what FTP needs, ahead of rules of your own, and shuts nothing: that is up"
+            " to\n# those, as: iptables -P INPUT DROP; ip6tables -P INPUT DROP\n"
+        )
     else:
-        title, inside = "gateway that publishes the FTP server", '["eth1"]'
+        title, inside, more = "gateway that publishes the FTP server", '["eth1"]', ""
         public = f'public = "{place.public}"\n'
     return (
         f"# The {title}: ftpfw load gateway.toml\n"
+        f"{more}"
         "[gateway]\n"
         f"inside  = {inside}\n"
         'outside = "eth0"\n'

@@ -33,6 +33,7 @@ PROGRAMS = {
     Form.VSFTPD: "vsftpd",
     Form.PURE_CONF: "pure-ftpd",
     Form.PURE_ARGS: "pure-ftpd",
+    Form.PURE_DEBIAN: "pure-ftpd-wrapper",
     Form.PROFTPD: "proftpd",
 }
 HERE = "127.0.0.1"
@@ -51,6 +52,7 @@ STARTS_WITHIN = 60.0 * PACE
 SCRIPT = """
 set -e
 for directory in etc srv run var/log; do mount --bind "$0/$directory" "/$directory"; done
+if [ "$SBIN" ]; then mount -t overlay overlay -o "lowerdir=$SBIN:/usr/sbin" /usr/sbin; fi
 export PATH="$0/stubs:$PATH"
 sh -e "$0/setup.sh" > "$0/setup.log" 2>&1 </dev/null
 "$@"; exit $?
@@ -64,17 +66,6 @@ def program(name: str) -> str:
     if found is None:
         pytest.skip(f"needs the daemon {name}, which tools/setup unpacks")
     return found
-
-
-INETD = """
-import socket, subprocess, sys
-listener = socket.create_server(("127.0.0.1", 21))
-while True:
-    connection, _ = listener.accept()
-    with connection:
-        subprocess.Popen(sys.argv[1:], stdin=connection, stdout=connection, stderr=connection)
-"""
-"""What inetd does for one service: a process for each connection, on its descriptors."""
 
 
 @contextmanager
@@ -95,8 +86,10 @@ def serving(
     """
     _prepare(form, recipe, directory)
     command = _ours(form, recipe) if ours else _command(form, recipe)
-    if by_inetd:
-        command = [sys.executable, "-c", INETD, *_by_inetd(form, command)]
+    if by_inetd:  # it has a line of the recipe's
+        command = [program("inetd"), "-i", "/etc/inetd.conf"]
+    # Both name daemons by where a package puts them.
+    sbin = f"{DAEMONS}/usr/sbin" if by_inetd or form is Form.PURE_DEBIAN else ""
     argv = ["ip", "netns", "exec", namespace, "unshare", "--pid", "--fork", "--kill-child"]
     with (directory / "output").open("w+b") as output:
         process = subprocess.Popen(  # vsftpd complains on descriptor 0
@@ -104,6 +97,7 @@ def serving(
             stdin=output,
             stdout=output,
             stderr=output,
+            env={**os.environ, "SBIN": sbin},
         )
         try:
             _await_ready(namespace, process, directory, at)
@@ -118,7 +112,17 @@ def _prepare(form: Form, recipe: Recipe, directory: Path) -> None:
         (directory / path).mkdir(parents=True, exist_ok=True)
     for there in (directory, *directory.iterdir()):  # clients run as users that own nothing here
         there.chmod(0o755)
-    (directory / "setup.sh").write_text(recipe.commands)
+    if form is Form.PURE_DEBIAN:
+        shutil.copytree(
+            DAEMONS / "etc" / "pure-ftpd",
+            directory / "etc" / "pure-ftpd",
+            symlinks=True,
+            dirs_exist_ok=True,
+        )
+        (directory / "run" / "pure-ftpd").mkdir()
+        (directory / "setup.sh").write_text(recipe.configuration + recipe.commands)
+    else:
+        (directory / "setup.sh").write_text(recipe.commands)
     for name, body in STUBS.items():
         stub = directory / "stubs" / name
         stub.write_text(f"#!/bin/sh\n{body}\n")
@@ -137,6 +141,8 @@ def _command(form: Form, recipe: Recipe) -> list[str]:
             return [path, "-n", "-c", FILES[form]]
         case Form.PURE_ARGS:
             return [path, *recipe.configuration.split()[1:]]
+        case Form.PURE_DEBIAN:
+            return [path]
         case _:
             return [path, FILES[form]]
 
@@ -151,11 +157,6 @@ def _ours(form: Form, recipe: Recipe) -> list[str]:
             return [*serve, "--pure-ftpd", FILES[form]]
         case _:
             return [*serve, f"--{form}", FILES[form]]
-
-
-def _by_inetd(form: Form, command: list[str]) -> list[str]:
-    """The same without what runs it in the foreground."""
-    return [word for word in command if word != "-n"] if form is Form.PROFTPD else command
 
 
 def _await_ready(

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from .netns import require_root
+from tests.unit.table import table
+
+from .netns import require_program, require_root
 from .served import HERE, PATIENCE, Talk, make_root, serve
 
 VSFTPD = "listen=YES\nlisten_port=2121\nanon_root={root}\nftpd_banner={banner}\nmax_per_ip=0\n"
@@ -197,6 +199,50 @@ def test_a_connection_of_systemd_is_served(root: Path) -> None:
         client.sendall(b"QUIT\r\n")
         assert client.recv(100).startswith(b"221")
         assert process.wait(PATIENCE) == 0
+
+
+@contextmanager
+def by_systemd(root: Path, *options: str, inetd: bool = False) -> Iterator[int]:
+    """What a socket unit of systemd does, by systemd's own program; the port.
+
+    It listens, and starts the server at the first connection, or with ``--accept`` at each.
+    """
+    require_program("systemd-socket-activate")
+    with socket.create_server((HERE, 0)) as free:
+        port = free.getsockname()[1]
+    path = f"--setenv=PYTHONPATH={os.pathsep.join(sys.path)}"
+    start = ["systemd-socket-activate", f"--listen={HERE}:{port}", path, *options]
+    serve = [sys.executable, "-m", "ftpfw", "serve", "--root", str(root)]
+    process = subprocess.Popen(
+        [*start, *serve, *(("--inetd",) if inetd else ())], stderr=subprocess.PIPE, text=True
+    )
+    assert process.stderr
+    try:
+        assert "Listening on" in process.stderr.readline()
+        yield port
+    finally:
+        process.terminate()
+        process.stderr.close()
+        process.wait(PATIENCE)
+
+
+ACTIVATED = [
+    ("Accept=no", (), False),
+    ("Accept=yes", ("--accept",), False),
+    ("StandardInput=socket", ("--accept", "--inetd"), True),
+]
+
+
+@pytest.mark.parametrize(("options", "inetd"), **table(ACTIVATED))
+def test_systemd_starts_it_when_a_client_comes(
+    root: Path, options: tuple[str, ...], inetd: bool
+) -> None:
+    with by_systemd(root, *options, inetd=inetd) as port:
+        for _ in range(2):
+            with Talk(port) as talk:
+                assert talk.greeting == "220 FTP server ready."
+                talk.login()
+                assert talk.fetch("RETR pub/hello.txt")[0] == b"hello\n"
 
 
 def test_inetd_serves_the_one_connection(root: Path) -> None:

@@ -15,8 +15,17 @@ STARTS = "not configured for standalone"
 """What vsftpd says at last, when it is neither told to listen nor given a connection."""
 
 NOT_BY_VSFTPD = {
-    *("no number", "no octal", "no address", "announced name", "ports", "NUL"),
-    *("nobody", "too large"),
+    *(
+        "no number",
+        "too large",
+        "no octal",
+        "no address",
+        "announced name",
+        "ports",
+        "no port",
+        "nobody",
+    ),
+    *("small verbs", "blank", "empty verb", "no verb", "NUL"),
 }
 """What vsftpd takes, for something else than is written or until a client comes."""
 
@@ -55,7 +64,7 @@ def proftpd_takes(text: str, directory: Path) -> bool:
     return done.returncode == 0
 
 
-NOT_BY_PROFTPD = {"open quote", "no file"}
+NOT_BY_PROFTPD = {"open quote", "no file", "other servers alone", "no port"}
 """What ProFTPD does not look at so closely."""
 
 NOT_HERE = {

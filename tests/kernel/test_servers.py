@@ -28,7 +28,7 @@ from .ftp_servers import DAEMONS, PASSWORD, PATIENCE, PROGRAMS, mode, program, s
 from .netns import inside
 
 HERE = Place(address=ip_address("127.0.0.1"), passive_ports=range(61000, 61020))
-FORMS = list(PROGRAMS)
+FORMS = [form for form in PROGRAMS if form is not Form.PURE_DEBIAN]
 Client = Callable[[Callable[[ftplib.FTP], object]], object]
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from ftpfw.server.proftpd.arguments import number, seconds, size
+from ftpfw.server.proftpd.arguments import number, seconds, size, text
 from ftpfw.server.proftpd.grammar import Context, wrong
 from ftpfw.server.proftpd.limits import Outcome, judge
 from ftpfw.server.proftpd.site import Site, find
@@ -20,7 +20,7 @@ def settings_of(site: Site) -> dict[Path, Any]:
 
 def _limits(site: Site) -> dict[Path, Any]:
     said = {}
-    for who, contexts in (("anonymous", site.guests), ("user", site.server)):
+    for who, contexts in (("anonymous", site.guests), ("user", site.users)):
         for way, verbs in (("upload", {"STOR", "APPE", "STOU"}), ("download", {"RETR"})):
             said[f"limits.{who}_{way}_rate"] = _rate(verbs, contexts)
     mine = number(find("MaxClients", (site.anonymous,)), None, lowest=1) if site.anonymous else None
@@ -60,7 +60,7 @@ def _rate(verbs: set[str], contexts: Sequence[Context]) -> int | None:
     """Bytes a second for one of some verbs."""
     for context in contexts:
         for line in reversed(context.directives):
-            if line.name == "TransferRate" and verbs & {*line.arguments[0].upper().split(",")}:
+            if line.name == "TransferRate" and verbs & {*(text(line) or "").upper().split(",")}:
                 word = line.arguments[1].partition(":")[0] if len(line.arguments) > 1 else ""
                 if not re.fullmatch(r"[0-9]+(\.[0-9]+)?", word, re.ASCII):
                     raise wrong(line, f"{word!r} is no rate in KiB", "RETR 100")

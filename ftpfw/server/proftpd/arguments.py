@@ -88,7 +88,7 @@ def umasks(line: Directive | None) -> tuple[int, int]:
     if not masks or not all(re.fullmatch("[0-7]{1,4}", mask) for mask in masks):
         assert line
         raise wrong(line, f"{' '.join(masks)!r} is no umask", "0177 0077")
-    return int(masks[0], 8), int(masks[-1], 8)
+    return int(masks[0], 8) & 0o777, int(masks[-1], 8) & 0o777
 
 
 def size(line: Directive | None) -> int | None:

@@ -18,7 +18,7 @@ def settings_of(site: Site) -> dict[Path, Any]:
         raise wrong(kind, f"{text(kind)!r} is no type", "standalone")
     addresses = find("DefaultAddress", site.server)
     tight = boolean(find("SocketBindTight", site.server), False)
-    port = number(find("Port", site.server), 21, highest=65535)
+    port = _port(find("Port", site.server))
     both = boolean(find("UseIPv6", site.server), True)
     return {
         "listen.start": Start.INETD if inetd else Start.STANDALONE,
@@ -34,8 +34,23 @@ def settings_of(site: Site) -> dict[Path, Any]:
         "messages.directory_file": text(find("DisplayChdir", site.guests)),
         "process.user": text(find("User", site.server)),
         "process.group": text(find("Group", site.server)),
-        "process.pid_file": text(find("PidFile", site.server), "/run/proftpd.pid"),
+        "process.pid_file": _pid_file(find("PidFile", site.server)),
     }
+
+
+def _pid_file(line: Directive | None) -> str:
+    file = text(line, "/run/proftpd.pid")
+    if line and not (file or "").startswith("/"):
+        raise wrong(line, f"{file!r} is no absolute path", "/run/proftpd.pid")
+    return file or ""
+
+
+def _port(line: Directive | None) -> int:
+    port = number(line, 21, highest=65535)
+    if line and not port:
+        what = "without a port there are only other servers, which are not read here"
+        raise wrong(line, what, "21")
+    return port or 21
 
 
 def _banner(line: Directive | None) -> str | None:

@@ -16,10 +16,10 @@ DOT_FILES = r"(^|/)\.[^/]*$"
 
 def settings_of(site: Site) -> dict[Path, Any]:
     """Names, umasks, owners and what broke off."""
-    guest, server = (find("PathDenyFilter", one) for one in (site.guests, site.server))
+    guest, server = (find("PathDenyFilter", one) for one in (site.guests, site.users))
     denied = text(guest)
     said = {}
-    for who, contexts in (("anonymous", site.guests), ("users", site.server)):
+    for who, contexts in (("anonymous", site.guests), ("users", site.users)):
         files, directories = umasks(find("Umask", contexts))
         said[f"{who}.file_umask"] = files
         said[f"{who}.directory_umask"] = directories

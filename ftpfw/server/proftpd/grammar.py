@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ftpfw.errors import ConfigError
-from ftpfw.server.options import Place, unknown
+from ftpfw.server.options import Files, Place, unknown
 from ftpfw.server.proftpd.table import MODULES, TABLE
 
 Include = Callable[[str, Place], Sequence[tuple[str, str]]]
@@ -25,7 +25,7 @@ Include = Callable[[str, Place], Sequence[tuple[str, str]]]
 
 _NAMES = {name.lower(): name for name in TABLE}
 _WORD = re.compile(r'"((?:\\.|[^"\\])*)"|([^\s"][^\s]*)')
-_LETTER = {
+LETTERS = {
     "": "s",
     "VirtualHost": "v",
     "Global": "g",
@@ -34,7 +34,6 @@ _LETTER = {
     "Limit": "l",
     "Class": "c",
 }
-_DEPTH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def parse(text: str, file: str, include: Include | None, defined: frozenset[str]
     """The tree of a file. ConfigError for what ProFTPD does not start with."""
     start = Place(file, 1, text.partition("\n")[0], 0, 0)
     parser = _Parser(include, defined, [Context("", (), start)])
-    parser.read(text, file, 0)
+    parser.read(text, file)
     if len(parser.around) > 1 or parser.conditions:
         left = parser.conditions[-1][0] if parser.conditions else parser.around[-1].place
         name = left.text[left.start : left.end]
@@ -89,15 +88,16 @@ class _Parser:
     around: list[Context]
     conditions: list[tuple[Place, str, bool]] = field(default_factory=list)
     modules: set[str] = field(default_factory=lambda: set(MODULES))
+    files: Files = field(default_factory=Files)
 
-    def read(self, text: str, file: str, depth: int) -> None:
+    def read(self, text: str, file: str) -> None:
         for place, line in _logical_lines(text, file):
             if close := re.fullmatch(r"</(\w+)>", line):
                 self.close(close[1], place)
             elif opening := re.fullmatch(r"<(\w+)\s*(.*)>", line):
                 self.begin(opening[1], opening[2], place)
             elif not self.left_out():
-                self.directive(line, place, depth)
+                self.directive(line, place)
 
     def left_out(self) -> bool:
         return any(not holds for _, _, holds in self.conditions)
@@ -112,6 +112,9 @@ class _Parser:
         if self.left_out():
             self.conditions.append((place, name.lower(), True))
             return
+        if name.lower() in _BY_SESSION:
+            what = f"<{name}> has settings for some sessions alone, which are not read here"
+            raise place.error(what, mend="take it out, and look at what it holds yourself")
         kind = _NAMES.get(f"<{name.lower()}>")
         if kind is None:
             raise place.error(f"there is no context <{name}>", mend=unknown(f"<{name}>", TABLE))
@@ -119,6 +122,10 @@ class _Parser:
         if not arguments and kind != "<Global>":
             raise place.error(f"{kind} of what?", mend=f"as in {_OPENINGS[kind]}")
         self.require_allowed(kind, place)
+        jailed = any(one.kind == "Anonymous" for one in self.around)
+        if kind == "<Directory>" and not jailed and not arguments[0].startswith(("/", "~")):
+            what = f"{arguments[0]!r} is relative, outside of <Anonymous>"
+            raise place.error(what, mend="as in <Directory /srv/ftp>")
         made = Context(kind.strip("<>"), arguments, place)
         self.around[-1].contexts.append(made)
         self.around.append(made)
@@ -133,7 +140,7 @@ class _Parser:
             raise place.error(f"</{name}> closes nothing here", mend=mend)
         self.around.pop()
 
-    def directive(self, line: str, place: Place, depth: int) -> None:
+    def directive(self, line: str, place: Place) -> None:
         name, _, rest = line.partition(" ")
         written, canonical = name, _NAMES.get(name.lower())
         arguments = _arguments(rest, place)
@@ -144,33 +151,36 @@ class _Parser:
         elif canonical == "Define":
             self.defined |= {*arguments[:1]}
         if canonical == "Include":
-            self.included(arguments, place, depth)
+            self.included(arguments, place)
             return
         found = Directive(canonical or written, arguments, place, canonical is not None)
         self.around[-1].directives.append(found)
 
-    def included(self, arguments: tuple[str, ...], place: Place, depth: int) -> None:
+    def included(self, arguments: tuple[str, ...], place: Place) -> None:
         if self.include is None or len(arguments) != 1:
             what = "there is no file to include here"
             raise place.error(what, mend="put its lines in its place")
-        if depth == _DEPTH:
-            raise place.error("files include each other", mend="leave this line out")
         for file, text in self.include(arguments[0], place):
-            self.read(text, file, depth + 1)
+            self.files.enter(place)
+            self.read(text, file)
+            self.files.leave()
 
     def require_allowed(self, name: str, place: Place) -> None:
         context = self.around[-1].kind
-        if _LETTER[context] not in TABLE[name].kind:
+        if LETTERS[context] not in TABLE[name].kind:
             where = f"in <{context}>" if context else "outside of all contexts"
             possible = [
                 kind or "the server"
-                for kind, letter in _LETTER.items()
+                for kind, letter in LETTERS.items()
                 if letter in TABLE[name].kind
             ]
             raise place.error(
                 f"{name} is not possible {where}", mend=f"put it into {' or '.join(possible)}"
             )
 
+
+_BY_SESSION = {"ifuser", "ifgroup", "ifclass", "ifauthenticated"}
+"""Contexts of mod_ifsession."""
 
 _OPENINGS = {
     "<Anonymous>": "<Anonymous ~ftp>",

@@ -224,11 +224,11 @@ def of_context(inner: Context, around: Context, site: Site, settings: Settings) 
     boxes = upload_directories(site)
     if inner.kind == "Anonymous" and inner is not site.anonymous:
         return refused(name, "another anonymous section")
-    if inner.kind == "Directory" and inner.contexts and inner not in boxes:
+    if inner.kind == "Directory" and inner.contexts and inner not in (*boxes, *site.everywhere):
         return refused(name, "limits of a directory that is no drop box")
     if inner.kind == "Directory" and inner in boxes and may_differ(site, inner):
         return refused(name, "limits that are not those of the other drop boxes")
-    if inner.kind == "Limit" and (why := _limit(inner, around, settings)):
+    if inner.kind == "Limit" and (why := _limit(inner, site.kind(around), settings)):
         return ignored(name, why) if why == _OF_PROFTPD else refused(name, why)
     return TABLE[name]
 
@@ -237,36 +237,36 @@ _DATA = {"PASV", "EPSV", "PORT", "EPRT"}
 _OF_PROFTPD = "a limit of commands that are obeyed all the same, or of ProFTPD alone"
 
 
-def _limit(limit: Context, around: Context, settings: Settings) -> str:
+def _limit(limit: Context, kind: str, settings: Settings) -> str:
     """Why a limit cannot be obeyed; empty where it can."""
     if outcome(limit) is Outcome.SOME:
         return "a limit for some users, groups or addresses alone"
     if outcome(limit) is Outcome.ALL:
         return ""
-    if around.kind == "Anonymous" and settings.users.enabled and names(limit) & _DATA:
+    if kind == "Anonymous" and settings.users.enabled and names(limit) & _DATA:
         return GUESTS
-    lost = {verb for verb in names(limit) if not _holds(verb, around, settings)}
+    lost = {verb for verb in names(limit) if not _holds(verb, kind, settings)}
     if lost and all("_" in verb or verb in UNLIMITED for verb in lost):
         return _OF_PROFTPD
-    if lost and around.kind == "Anonymous":
+    if lost and kind == "Anonymous":
         return "a limit for anonymous sessions alone"
     return "a limit of one directory alone" if lost else ""
 
 
-def _holds(verb: str, around: Context, settings: Settings) -> bool:
+def _holds(verb: str, kind: str, settings: Settings) -> bool:
     """Whether the settings deny a verb, or all of a group."""
     if verb in {*GROUPS, "ALL", "LOGIN", *settings.commands.denied}:
         return True
-    if verb in {"PASV", "EPSV"} and around.kind != "Directory":
+    if verb in {"PASV", "EPSV"} and kind != "Directory":
         return not settings.passive.enabled
-    if verb in {"PORT", "EPRT"} and around.kind != "Directory":
+    if verb in {"PORT", "EPRT"} and kind != "Directory":
         return not settings.active.enabled
-    who = settings.users if around.kind in {"", "Global"} else settings.anonymous
+    who = settings.users if kind in {"", "Global"} else settings.anonymous
     rights = [right for right, verbs in LIMITED.items() if verb in verbs]
     denied = [right for right in rights if not getattr(who.rights, right)]
-    if around.kind == "Anonymous" and settings.anonymous.drop_box.directories:
+    if kind == "Anonymous" and settings.anonymous.drop_box.directories:
         return bool(rights)  # the rights are those of the drop boxes, and there alone
-    if around.kind == "Directory":
+    if kind == "Directory":
         box = settings.anonymous.drop_box
         denied += ["list"] * (not box.listed) + ["download"] * (not box.readable)
     return any(right in denied for right in rights)

@@ -1,4 +1,4 @@
-"""What a tree of contexts means: every setting of its main server and its first ``<Anonymous>``.
+"""What a tree of contexts means: every setting of its main server and its last ``<Anonymous>``.
 
 ``ALWAYS`` is what the daemon does whatever its file says.
 """

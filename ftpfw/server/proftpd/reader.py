@@ -1,6 +1,6 @@
 """Reading proftpd.conf: its tree's settings, what cannot be obeyed elsewhere, and its traps.
 
-The main server is read, with ``<Global>`` and its first ``<Anonymous>``. Refused by name, since a
+The main server is read, with ``<Global>`` and its last ``<Anonymous>``. Refused by name, since a
 server that left them out would let too much through: other servers and anonymous sections,
 and what ``left_out`` names: limits for some users, groups or addresses alone, of directories that
 are no drop box, directives that are not in the table.
@@ -58,8 +58,9 @@ def read(
 def _origins(site: Site, file: str) -> dict[Path, Origin]:
     """For each path the innermost line that has a say in it, and of those the last."""
     found = {path: Origin(file, None, row.name) for row in reversed(ROWS) for path in row.paths}
-    for context in reversed(site.server):
-        found |= _say(context)
+    for context in reversed(site.users):
+        theirs = context not in site.server
+        found |= {p: o for p, o in _say(context).items() if not theirs or p.startswith("users.")}
     if site.anonymous is not None:
         below = [site.anonymous, *site.anonymous.inner("Directory")]
         for context in below:

@@ -44,7 +44,7 @@ WRITING = tuple(right for right in VERB_OF if right not in {"list", "download"})
 def settings_of(site: Site) -> dict[Path, Any]:
     """Rights, drop boxes and verbs that are denied."""
     said: dict[Path, Any] = {}
-    for right, allowed in _may(site.server):
+    for right, allowed in _may(site.users):
         said[f"users.rights.{right}"] = allowed
     boxes = [(box, *site.guests) for box in upload_directories(site)]
     outside = dict(_may(site.guests))
@@ -134,7 +134,7 @@ def _may_say(verb: str, places: Sequence[Sequence[Context]]) -> bool:
 def _places(site: Site) -> Iterator[tuple[Context, ...]]:
     """The contexts of those who may log in, and of directories for uploads."""
     if site.anonymous is None or judge("LOGIN", site.server) is not Outcome.NONE:
-        yield site.server
+        yield site.users
     if site.anonymous is not None:
         yield site.guests
         yield from ((box, *site.guests) for box in upload_directories(site))

@@ -1,4 +1,4 @@
-"""The contexts that count: the main server with ``<Global>``, and its first ``<Anonymous>``.
+"""The contexts that count: the main server with ``<Global>``, and its last ``<Anonymous>``.
 
 A directive of a context goes before one of the context around it, the server's before those of
 ``<Global>``.
@@ -6,7 +6,7 @@ A directive of a context goes before one of the context around it, the server's 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ftpfw.server.proftpd.grammar import Context, Directive
@@ -24,13 +24,42 @@ class Site:
     def of(cls, tree: Context) -> Site:
         """The one that a tree describes."""
         server = (tree, *reversed(tree.inner("Global")))
-        found = [one for context in server for one in context.inner("Anonymous")]
+        # Of several for one user the last counts (measured on 1.3.8).
+        found = [one for context in server for one in reversed(context.inner("Anonymous"))]
         return cls(server, found[0] if found else None)
 
     @property
+    def users(self) -> tuple[Context, ...]:
+        """The contexts of a user's session, the innermost first."""
+        return (*_whole(self.server, "/"), *self.server)
+
+    @property
     def guests(self) -> tuple[Context, ...]:
-        """The contexts of an anonymous session, the innermost first."""
-        return self.server if self.anonymous is None else (self.anonymous, *self.server)
+        """The contexts of an anonymous session; directories of the server do not hold there."""
+        if self.anonymous is None:
+            return self.users
+        root = self.anonymous.arguments[0]
+        return (*_whole((self.anonymous,), root), self.anonymous, *self.server)
+
+    def kind(self, context: Context) -> str:
+        """What a context comes to: a directory that is all there is, what it is in."""
+        if context.kind != "Directory" or not any(context is one for one in self.everywhere):
+            return context.kind
+        return "Anonymous" if any(context is one for one in self.guests) else ""
+
+    @property
+    def everywhere(self) -> tuple[Context, ...]:
+        """What holds wherever a session goes."""
+        return (*self.guests, *self.users)
+
+
+def _whole(contexts: Sequence[Context], root: str) -> Iterator[Context]:
+    """Directories that are all there is to see: ``<Directory /*>`` and its like."""
+    for context in contexts:
+        for one in context.inner("Directory"):
+            path = one.arguments[0].removesuffix("*").rstrip("/")
+            if path in {"", root.rstrip("/")}:
+                yield one
 
 
 def find(name: str, contexts: Sequence[Context]) -> Directive | None:
@@ -50,5 +79,7 @@ def upload_directories(site: Site) -> list[Context]:
     return [
         one
         for one in below
-        if judge("STOR", (one, *site.guests)) is not Outcome.NONE and one.inner("Limit")
+        if judge("STOR", (one, *site.guests)) is not Outcome.NONE
+        and one.inner("Limit")
+        and one not in site.guests
     ]

@@ -19,7 +19,7 @@ def settings_of(site: Site) -> dict[Path, Any]:
     optional = (text(verify) or "").lower() == "optional"
     required = not optional and boolean(verify, False)
     users, guests = (
-        _level(on, find("TLSRequired", contexts)) for contexts in (site.server, site.guests)
+        _level(on, find("TLSRequired", contexts)) for contexts in (site.users, site.guests)
     )
     return {
         # who has not logged in yet is held to the server's: off in a section lets nobody in

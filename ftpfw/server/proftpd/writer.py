@@ -32,7 +32,7 @@ from ftpfw.server.settings import (
     umask_for,
 )
 
-_PLAIN = re.compile(r"[!$-~]+")  # no blank, no quote, no #
+_PLAIN = re.compile(r"[!$-~]*[!$-\[\]-~]")  # no blank, no quote, no #, no \ that ends the line
 _WRITABLE = re.compile(r"[^\n\r\0]*")
 
 _HIGHEST = 2**31 - 1
@@ -145,7 +145,7 @@ def _server(settings: Settings) -> Lines:
     yield from _line("Port", listen.port)
     yield from _line("User", process.user or "nobody")
     yield from _line("Group", process.group or "nogroup")
-    if process.pid_file != "/run/proftpd.pid":
+    if process.pid_file != "/run/proftpd.pid" and (process.pid_file or "").startswith("/"):
         yield from _optional("PidFile", process.pid_file)
     yield from _line("UseReverseDNS", _on(settings.logs.resolve))
     if settings.anonymous.drop_box.owner is not None:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ftpfw.errors import ConfigError
-from ftpfw.server.options import Option, Place, unknown
+from ftpfw.server.options import Files, Option, Place, unknown
 from ftpfw.server.pureftpd.table import (
     COLON_PAIR,
     FLAGS,
@@ -48,8 +48,6 @@ _WORD = re.compile(r"""(?:[^\s'"\\]|\\.|'[^']*'|"(?:\\.|[^"\\])*")+""")
 _KEYWORDS = {keyword.lower(): keyword for keyword in TABLE}
 _SHORT = {flag.short: keyword for keyword, flag in FLAGS.items()} | {LOGIN_FLAG.short: ""}
 _LONG = {flag.long: keyword for keyword, flag in FLAGS.items()} | {LOGIN_FLAG.long: ""}
-_DEPTH = 8
-"""Files that include each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +164,12 @@ def _argument(keyword: str, word: _Word) -> Assignment:
 # Upstream's file
 
 
-def parse_conf(text: str, file: str, include: Include | None, depth: int = 0) -> list[Assignment]:
+def parse_conf(text: str, file: str, include: Include | None) -> list[Assignment]:
     """The options of a pure-ftpd.conf, those of files that it includes where they stand."""
+    return _parse_conf(text, file, include, Files())
+
+
+def _parse_conf(text: str, file: str, include: Include | None, files: Files) -> list[Assignment]:
     found: list[Assignment] = []
     for number, line in enumerate(text.split("\n"), 1):
         meant = line.strip()
@@ -183,18 +185,19 @@ def parse_conf(text: str, file: str, include: Include | None, depth: int = 0) ->
         named = Place(file, number, line, start, start + len(keyword))
         valued = Place(file, number, line, at, at + len(argument))
         if keyword.lower() == "include":
-            found += _included(argument, valued, include, depth)
+            found += _included(argument, valued, include, files)
         else:
             found.append(_conf_option(keyword, argument, named, valued))
     return found
 
 
-def _included(name: str, place: Place, include: Include | None, depth: int) -> list[Assignment]:
+def _included(name: str, place: Place, include: Include | None, files: Files) -> list[Assignment]:
     if include is None:
         raise place.error("there is no file to include here", mend="put its lines in its place")
-    if depth == _DEPTH:
-        raise place.error("files include each other", mend="leave this line out")
-    return parse_conf(include(name, place), name, include, depth + 1)
+    files.enter(place)
+    found = _parse_conf(include(name, place), name, include, files)
+    files.leave()
+    return found
 
 
 def _conf_option(keyword: str, argument: str, named: Place, valued: Place) -> Assignment:

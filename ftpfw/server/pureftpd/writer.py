@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ftpfw.server.options import Form, Option, Written, unexpressed
+from ftpfw.server.pureftpd.grammar import parse_args
 from ftpfw.server.pureftpd.meaning import logins_of, values_of
 from ftpfw.server.pureftpd.reader import read_args, read_conf, read_debian, value_of
 from ftpfw.server.pureftpd.table import (
@@ -109,17 +110,33 @@ def _text(row: Option, value: Any) -> str:
 
 
 def _args(options: Sequence[tuple[Option, str]]) -> str:
-    words: list[str] = []
+    return " ".join(
+        f"-{letter} {shlex.quote(argument)}" if argument else f"-{letter}"
+        for letter, argument in _flags(options)
+    )
+
+
+def _flags(options: Sequence[tuple[Option, str]]) -> Iterator[tuple[str, str]]:
+    """Each flag's letter and argument; no argument where it takes none."""
     for row, text in options:
         if row.name in _NAMES:
             name = _NAMES[row.name]
-            source = name if row.kind == YES_NO else f"{name}:{text}"
-            words += [f"-{LOGIN_FLAG.short}", shlex.quote(source)]
+            yield LOGIN_FLAG.short, name if row.kind == YES_NO else f"{name}:{text}"
         elif row.kind != YES_NO:
-            words += [f"-{FLAGS[row.name].short}", shlex.quote(text)]
+            yield FLAGS[row.name].short, text
         elif text == "yes":
-            words.append(f"-{FLAGS[row.name].short}")
-    return " ".join(words)
+            yield FLAGS[row.name].short, ""
+
+
+def in_few_words(args: str) -> str:
+    """The same command line with flags joined and arguments at their flags.
+
+    inetd gives a program 20 words of its line, its name among them, and drops the others.
+    """
+    flags = list(_flags([(one.option, one.text) for one in parse_args(args, "pure-ftpd")]))
+    alone = "".join(letter for letter, argument in flags if not argument)
+    words = [shlex.quote(f"-{letter}{argument}") for letter, argument in flags if argument]
+    return " ".join(["pure-ftpd", *([f"-{alone}"] if alone else []), *words])
 
 
 def _conf(options: Sequence[tuple[Option, str]]) -> str:

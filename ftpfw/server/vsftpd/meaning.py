@@ -174,11 +174,14 @@ def _announced(values: Values) -> Host | None:
 
 def _say_data(settings: Settings) -> dict[str, Any]:
     ports = settings.passive.ports or ANY_PORT
+    announced = settings.passive.announced
+    if isinstance(announced, IPv6Address):  # no 227 reply has room for it
+        announced = None
     said: dict[str, Any] = {
         "pasv_min_port": ports.start if ports.start > 1024 else 0,
         "pasv_max_port": ports.stop - 1 if ports.stop <= 65535 else 0,
-        "pasv_addr_resolve": isinstance(settings.passive.announced, str),
-        "pasv_address": str(settings.passive.announced or ""),
+        "pasv_addr_resolve": isinstance(announced, str),
+        "pasv_address": str(announced or ""),
         "connect_from_port_20": settings.active.source_port is not None,
         "dirmessage_enable": settings.messages.directory_file is not None,
         "port_promiscuous": settings.active.foreign is Audience.EVERYBODY,
@@ -316,7 +319,7 @@ def _switched(values: Values) -> tuple[Rights, Rights]:
 
 
 def _verbs(text: str) -> tuple[str, ...]:
-    return tuple(sorted({verb.strip().upper() for verb in text.split(",") if verb.strip()}))
+    return tuple(sorted({verb for verb in text.split(",") if verb}))
 
 
 def _say_rights(settings: Settings) -> dict[str, Any]:

@@ -8,7 +8,8 @@ around ``=`` nor after a value; YES, TRUE and 1 are one, NO, FALSE and 0 the oth
 case; a number with a leading zero is octal; the last line of an option counts. An unknown
 name and an empty value of what is no text end vsftpd before it has begun.
 
-Refused beyond that: numbers that are none, which vsftpd reads as some other, and NUL.
+Refused beyond that: numbers that are none, which vsftpd reads as some other, lists of verbs that
+deny or allow others than they seem to, and NUL.
 """
 
 from __future__ import annotations
@@ -24,6 +25,17 @@ from ftpfw.server.vsftpd.meaning import settings_of
 from ftpfw.server.vsftpd.table import NUMBER, TABLE, YES_NO
 
 _BLANKS = " \t\r\f\v"
+_BITS = {
+    "anon_umask": 0o777,
+    "local_umask": 0o777,
+    "file_open_mode": 0o7777,
+    "chown_upload_mode": 0o7777,
+}
+"""What the kernel looks at of some numbers."""
+_LISTS = {"cmds_allowed", "cmds_denied"}
+_VERBS = re.compile(r"([A-Z]+(,[A-Z]+)*)?")
+"""vsftpd compares as it is written, and what follows an empty one counts no more (measured)."""
+LARGEST = 2**32 - 1
 _TRUE = {"YES", "TRUE", "1"}
 _FALSE = {"NO", "FALSE", "0"}
 
@@ -62,9 +74,13 @@ def value_of(option: Option, text: str) -> Any:
             what = "with a leading 0 it is octal" if text.startswith("0") else "digits alone"
             raise ValueError(f"{text!r} is no number: {what}")
         number = int(text, 8 if text.startswith("0") else 10)
-        if number >= 2**32:
-            raise ValueError(f"{text!r} is too large a number, and taken for some other")
-        return number
+        if number > LARGEST:
+            raise ValueError(f"{text!r} is no number: vsftpd takes none above {LARGEST}")
+        if option.name == "listen_port" and not 1 <= number <= 65535:
+            raise ValueError(f"{text!r} is no port from 1 to 65535")
+        return number & _BITS.get(option.name, number)
+    if option.name in _LISTS and not _VERBS.fullmatch(text):
+        raise ValueError(f"{text!r} is no list of verbs: capitals, with nothing but commas between")
     return text
 
 
@@ -111,6 +127,9 @@ def _value(option: Option, text: str, place: Place) -> Any:
             mend = "save the file with LF alone at the ends of lines"
         elif stripped != text:
             mend = f"no blanks around the value: {option.name}={stripped}"
+        elif option.name in _LISTS:
+            verbs = re.findall("[A-Z]+", text.upper())
+            mend = f"{option.name}={','.join(verbs)}" if verbs else "leave it out"
         else:
             mend = f"as in {option.name}={option.default or 'VALUE'}"
         raise place.error(str(error), mend=mend) from None

@@ -12,7 +12,7 @@ from typing import Any
 from ftpfw.server.options import Option, Written, unexpressed
 from ftpfw.server.settings import Settings, settled
 from ftpfw.server.vsftpd.meaning import values_of
-from ftpfw.server.vsftpd.reader import read, value_of
+from ftpfw.server.vsftpd.reader import LARGEST, read, value_of
 from ftpfw.server.vsftpd.table import NUMBER, ROWS, YES_NO
 
 SAID = {
@@ -61,5 +61,5 @@ def _text(row: Option, value: Any) -> str:
     if row.kind == YES_NO:
         return "YES" if value else "NO"
     if row.kind == NUMBER:
-        return f"0{value:o}" if row.name in _OCTAL and value else str(value)
+        return f"0{value:o}" if row.name in _OCTAL and value else str(min(value, LARGEST))
     return value if _LINE.fullmatch(value) else row.default

@@ -32,7 +32,7 @@ from ftpfw.server.settings import (
 
 Values = Mapping[Path, Any]
 
-_KNOWN: Mapping[str, str] = {
+KNOWN: Mapping[str, str] = {
     "class": "who may log in",
     "banner": "file shown before login",
     "greeting": "text of the greeting",
@@ -96,7 +96,7 @@ class _Line:
 
 def read(text: str, file: str) -> Reading:
     """The settings of an ftpaccess. ConfigError for arguments that mean nothing."""
-    lines = [_line(number, line, file) for number, line in _meant(text)]
+    lines = [_line(*meant, file) for meant in _meant(text)]
     values: dict[Path, Any] = dict(_BY_ITSELF)
     origins: dict[Path, Origin] = {path: Origin(file) for path in values}
     given = []
@@ -152,28 +152,30 @@ _BY_ITSELF: Mapping[Path, Any] = {
 }
 
 
-def _meant(text: str) -> Iterator[tuple[int, str]]:
-    joined, first = "", 0
+def _meant(text: str) -> Iterator[tuple[int, str, str]]:
+    """Lines that say something: the number and text of the first of them, and all of it joined."""
+    joined, first, shown = "", 0, ""
     for number, line in enumerate(text.split("\n"), 1):
-        first = first if joined else number
+        if not joined:
+            first, shown = number, line
         if line.endswith("\\"):
             joined += line[:-1] + " "
             continue
         whole = joined + line
         joined = ""
         if whole.strip() and not whole.lstrip().startswith("#"):
-            yield first, whole
+            yield first, shown, whole
 
 
-def _line(number: int, text: str, file: str) -> _Line:
-    words = text.split()
-    start = len(text) - len(text.lstrip())
-    place = Place(file, number, text, start, len(text.rstrip()))
+def _line(number: int, shown: str, whole: str, file: str) -> _Line:
+    words = whole.split()
+    start = len(shown) - len(shown.lstrip())
+    place = Place(file, number, shown, start, len(shown.rstrip()))
     return _Line(words[0].lower(), tuple(words[1:]), place)
 
 
 def _option(line: _Line, said: Mapping[Path, Any]) -> Option:
-    what = _KNOWN.get(line.name, "a line that ftpfw does not know")
+    what = KNOWN.get(line.name, "a line that ftpfw does not know")
     harmless = None if line.name in _SAFE else ()
     return Option(line.name, "", "", tuple(said), what=what, harmless=harmless)
 
@@ -211,13 +213,13 @@ def _for_all(line: _Line) -> bool:
 
 
 def _left_out(line: _Line, why: str, *, harmless: bool = False) -> Option:
-    what = f"{_KNOWN[line.name]}: {why}"
+    what = f"{KNOWN[line.name]}: {why}"
     return Option(line.name, "", "", what=what, harmless=None if harmless else ())
 
 
 def _plain(line: _Line) -> list[str]:
     """The words of an upload line, without its options."""
-    options = {"absolute", "relative"}
+    options = {"absolute", "relative", "-"}
     return [word for word in line.arguments if "=" not in word and word not in options]
 
 

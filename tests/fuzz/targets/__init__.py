@@ -23,6 +23,7 @@ TARGETS = (
     "policy",
     "toml",
     "iptables",
+    "configuration",
 )
 
 

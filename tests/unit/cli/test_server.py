@@ -1,5 +1,7 @@
 import json
-from ipaddress import IPv4Address
+import re
+from dataclasses import replace
+from ipaddress import IPv4Address, ip_address
 from pathlib import Path
 
 import pytest
@@ -189,6 +191,21 @@ def test_a_generated_server_is_shown() -> None:
     assert "\nanon_upload_enable=YES\n" in result.stdout
     assert "install -d -o root -g ftp -m 1730 /srv/ftp/incoming" in result.stdout
     assert "/etc/inetd.conf" in result.stdout
+
+
+WORDS_OF_INETD = 20
+"""openbsd-inetd's MAXARGV: more of a line than that it drops (measured on 0.20221205)."""
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+@pytest.mark.parametrize("form", WRITERS)
+def test_inetd_takes_every_word_of_its_line(form: Form, purpose: Purpose) -> None:
+    place = replace(PUBLISHED, address=ip_address("2001:db8::10"), public=None, inetd=True)
+    commands = make(purpose, form, place).commands
+    (line,) = re.findall(r"^echo '(.*)' >> /etc/inetd.conf$", commands, re.MULTILINE)
+    service, _, _, _, user, _, *words = line.split()
+    assert (service, user) == ("[2001:db8::10]:ftp", "root")
+    assert len(words) <= WORDS_OF_INETD
 
 
 PUBLISHED = Place(address=IPv4Address("10.0.2.10"), public=IPv4Address("192.0.2.1"))

@@ -174,7 +174,7 @@ PROFTPD_SECTION = "User ftp\nUserAlias anonymous ftp\nRequireValidShell off\n"
 PROFTPD_VALUES: dict[str, tuple[str, ...]] = {
     "ServerType": ("inetd",),
     "ServerIdent": ("off", 'on "Hello."'),
-    "Port": ("2121", "0"),
+    "Port": ("2121",),
     "DefaultAddress": (),  # in the base
     "User": ("guest",),
     "Group": ("guest",),

@@ -117,6 +117,7 @@ MEANT = [
     ("no size", "MaxStoreFileSize *", "limits.upload_bytes", None),
     ("rate", "TransferRate RETR 1.5", "limits.user_download_rate", 1536),
     ("rate of another", "TransferRate RETR 1.5", "limits.user_upload_rate", None),
+    ("bits of a umask", "Umask 7022", "users.file_umask", 0o022),
     ("one umask", "Umask 077", "users.directory_umask", 0o077),
     ("two", "Umask 0177 0077", "users.file_umask", 0o177),
     ("inetd", "ServerType inetd", "listen.start", Start.INETD),
@@ -353,8 +354,40 @@ CONDITIONS = [
     ("users", "<Limit LOGIN>\nAllowUser bob\nDenyAll\n</Limit>", "<Limit>"),
     ("addresses", "<Limit STOR>\nAllow from 10.0.0.0/8\nDeny from all\n</Limit>", "<Limit>"),
     ("second section", SITE.format("") + "<Anonymous ~guest>\n</Anonymous>", "<Anonymous>"),
+    ("of a part", SITE.format("<Directory a>\nUmask 0\n</Directory>"), "Umask"),
     ("directory", "<Directory /a>\n<Limit WRITE>\nDenyAll\n</Limit>\n</Directory>", "<Directory>"),
 ]
+
+
+OVER = "<Directory {}>\nAllowOverwrite on\n</Directory>"
+EVERYWHERE = [  # all measured on 1.3.8
+    ("all of the server", OVER.format("/"), {"users"}),
+    ("by a pattern", OVER.format("/*"), {"users"}),
+    ("which is no session's", OVER.format("/*") + "\n" + SITE.format(""), {"users"}),
+    ("all of a session", SITE.format(OVER.format("*")), {"anonymous"}),
+    ("from its root", SITE.format(OVER.format("/*")), {"anonymous"}),
+    ("by its name", SITE.format(OVER.format("/srv/ftp/*")), {"anonymous"}),
+    ("a part", SITE.format(OVER.format("pub/*")), set()),
+    (
+        "the last section for a user",
+        SITE.format("AllowOverwrite off") + SITE.format("AllowOverwrite on"),
+        {"anonymous"},
+    ),
+    (
+        "the server's section",
+        SITE.format("AllowOverwrite on")
+        + f"<Global>\n{SITE.format('AllowOverwrite off')}</Global>",
+        {"anonymous"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "who"), **table(EVERYWHERE))
+def test_where_a_setting_holds(text: str, who: set[str]) -> None:
+    got = settings(text)
+    assert who == {one for one in ("anonymous", "users") if got.get(f"{one}.rights.overwrite")} - (
+        {"anonymous"} if got.anonymous.enabled is False else set()
+    )
 
 
 @pytest.mark.parametrize(("text", "name"), **table(CONDITIONS))
@@ -434,6 +467,22 @@ def test_include() -> None:
     assert there.timeouts.idle == 5
 
 
+def test_a_backslash_that_ends_an_argument_does_not_join_lines() -> None:
+    wanted = changed(settings(""), {"messages.banner_file": "a\\"})
+    assert settings(write(wanted).text).messages.banner_file == "a\\"
+
+
+def test_files_that_include_others_without_end() -> None:
+    files = {str(depth): f"Include {depth + 1}\n" * 9 for depth in range(7)} | {"7": ""}
+    with pytest.raises(ConfigError, match="too many files"):
+        read(files["0"], "0", lambda name, _: [(name, files[name])])
+
+
+def test_files_that_include_each_other() -> None:
+    with pytest.raises(ConfigError, match="include each other"):
+        read("Include a", "a", lambda _, __: [("a", "Include a")])
+
+
 # What ProFTPD does not start with
 
 REFUSED = [
@@ -451,6 +500,8 @@ REFUSED = [
     ("limit of nothing", "<Limit>\n</Limit>", 1, "<Limit> of what?", "<Limit WRITE>", "<Limit>"),
     ("in a limit", "<Limit A>\n<Limit B>", 2, "in <Limit>", "Anonymous", "<Limit B>"),
     ("not in the server", "DenyAll", 1, "outside", "put it into Anonymous", "DenyAll"),
+    ("relative", "<Directory a>", 1, "relative", "/srv/ftp", "<Directory a>"),
+    ("some sessions", "<IfUser a>", 1, "for some sessions", "take it out", "<IfUser a>"),
     ("unknown context", "<Limits A>", 1, "no context <Limits>", "<Limit>?", "<Limits A>"),
     ("neither", "UseIPv6 maybe", 1, "neither on nor off", "UseIPv6 on", "UseIPv6 maybe"),
     ("no umask", "Umask 999", 1, "no umask", "0177 0077", "Umask 999"),
@@ -465,6 +516,10 @@ REFUSED = [
     ("type", "ServerType x", 1, "no type", "standalone", "ServerType x"),
     ("open quote", 'ServerIdent on "a', 1, "not closed", "close it", 'ServerIdent on "a'),
     ("no file", "Include /a", 1, "to include here", "its place", "Include /a"),
+    ("no rate at all", "TransferRate", 1, "no argument", "VALUE", "TransferRate"),
+    ("no path", "PidFile none", 1, "no absolute path", "PidFile /run", "PidFile none"),
+    ("other servers alone", "Port 0", 1, "other servers", "Port 21", "Port 0"),
+    ("no port", "Port none", 1, "other servers", "Port 21", "Port none"),
     ("no argument", "PidFile", 1, "no argument", "PidFile VALUE", "PidFile"),
 ]
 

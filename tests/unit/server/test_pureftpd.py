@@ -22,7 +22,7 @@ from ftpfw.server.pureftpd.table import (
     UMASK,
     YES_NO,
 )
-from ftpfw.server.pureftpd.writer import AUTH, CONF, write
+from ftpfw.server.pureftpd.writer import AUTH, CONF, in_few_words, write
 from ftpfw.server.settings import (
     Audience,
     DotFiles,
@@ -239,6 +239,26 @@ def test_files_that_include_each_other() -> None:
         read_conf("Include a", "a", lambda _, __: "Include a")
 
 
+def test_files_that_include_others_without_end() -> None:
+    files = {str(depth): f"Include {depth + 1}\n" * 9 for depth in range(7)} | {"7": ""}
+    with pytest.raises(ConfigError, match="too many files"):
+        read_conf(files["0"], "0", lambda name, _: files[name])
+
+
+def test_an_error_commands_no_terminal() -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_args("--\x1b[2J", "args")
+    assert "--\\x1b[2J is no flag" in str(caught.value)
+    assert "\x1b" not in str(caught.value)
+
+
+def test_flags_in_few_words() -> None:
+    said = "pure-ftpd -4 -p 61000:61199 -e -L 500:5 -H -l unix -l puredb:/etc/p\n"
+    joined = in_few_words(said)
+    assert joined == "pure-ftpd -4eH -p61000:61199 -L500:5 -lunix -lpuredb:/etc/p"
+    assert read_args(joined, "args").settings == read_args(said, "args").settings
+
+
 def test_traps() -> None:
     traps = {trap.id: trap.origin.line for trap in read_args("-K\n-r", "args").traps}
     assert traps == {"keep-all-files": 1, "auto-rename-append": 2}
@@ -435,6 +455,7 @@ UNEXPRESSED = [
         60,
     ),
     ("seconds", {"timeouts.accept": 60}, "timeouts.accept", 900),
+    ("no end of waiting", {"timeouts.idle": None}, "timeouts.idle", 900),
     ("blanks in a path", {"messages.banner_file": "/a b"}, "messages.banner_file", None),
 ]
 

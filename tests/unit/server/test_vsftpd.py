@@ -71,15 +71,20 @@ VALUES = {
 }
 
 
+VALUES_OF = {
+    "listen_address6": ["", "::", "::1"],
+    "listen_address": ["", "192.0.2.1"],
+    "pasv_address": ["", "192.0.2.1"],
+    "listen_port": ["21", "990"],
+    "nopriv_user": ["nobody", "ftpsecure"],
+    "cmds_allowed": ["", "RETR,DELE"],
+    "cmds_denied": ["", "RETR,DELE", "STOR,SITE,PUT"],
+}
+
+
 def values(row: Option) -> list[str]:
     """What a row can be set to in a test."""
-    if row.name == "listen_address6":
-        return ["", "::", "::1"]
-    if row.name in {"listen_address", "pasv_address"}:
-        return ["", "192.0.2.1"]
-    if row.name == "nopriv_user":
-        return ["nobody", "ftpsecure"]
-    return VALUES[row.kind]
+    return VALUES_OF.get(row.name, VALUES[row.kind])
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -136,12 +141,14 @@ MEANT = [
     ("checked", "validate_cert=YES", "tls.certificate_checked", True),
     ("octal", "anon_umask=022", "anonymous.file_umask", 0o022),
     ("decimal", "anon_umask=22", "anonymous.file_umask", 22),
+    ("bits of a umask", "local_umask=0177022", "users.file_umask", 0o022),
+    ("bits of a mode", "file_open_mode=0100644", "files.base_mode", 0o644),
     ("last wins", "listen_port=1\nlisten_port=2", "listen.port", 2),
     ("upload needs write_enable", "anon_upload_enable=YES", "anonymous.rights.upload", False),
     ("upload", "anon_upload_enable=YES\nwrite_enable=1", "anonymous.rights.upload", True),
     ("no overwriting", "anon_upload_enable=YES\nwrite_enable=1", "anonymous.rights.append", False),
     ("others", "anon_other_write_enable=YES\nwrite_enable=true", "anonymous.rights.rename", True),
-    ("denied verb", "write_enable=YES\ncmds_denied=dele, PUT", "users.rights.delete", False),
+    ("denied verb", "write_enable=YES\ncmds_denied=DELE,PUT", "users.rights.delete", False),
     (
         "what is left of it",
         "write_enable=YES\ncmds_denied=PUT,XRMD",
@@ -210,12 +217,17 @@ REFUSED = [
     ("on", "listen=on", 1, "neither YES nor NO", "listen=NO", "on"),
     ("no number", "max_clients=ten", 1, "digits alone", "max_clients=2000", "ten"),
     ("no octal", "anon_umask=088", 1, "it is octal", "anon_umask=077", "088"),
+    ("too large", "max_clients=4294967296", 1, "none above 4294967295", "=2000", "4294967296"),
+    ("no port", "listen_port=0", 1, "no port from 1", "listen_port=21", "0"),
+    ("small verbs", "cmds_denied=dele", 1, "no list of verbs", "cmds_denied=DELE", "dele"),
+    ("blank", "cmds_denied=RMD, DELE", 1, "capitals", "cmds_denied=RMD,DELE", "RMD, DELE"),
+    ("empty verb", "cmds_allowed=A,,B", 1, "between", "cmds_allowed=A,B", "A,,B"),
+    ("no verb", "cmds_allowed=#", 1, "no list of verbs", "leave it out", "#"),
     ("both listeners", "listen=YES\nlisten_ipv6=YES", 2, "exclude", "listen=NO", "YES"),
     ("no address", "listen=YES\nlisten_address=a", 2, "'a' is no IP", "in numbers", "a"),
     ("announced name", "pasv_address=a.test", 1, "no IP", "pasv_addr_resolve=YES", "a.test"),
     ("ports", "pasv_max_port=1024", 1, "run backwards", "pasv_min_port=1024", "1024"),
     ("nobody", "nopriv_user=", 1, "ends at once", "nopriv_user=nobody", ""),
-    ("too large", "max_clients=4294967296", 1, "too large", "max_clients=2000", "4294967296"),
     ("NUL", "ftpd_banner=a\0", 1, "NUL", "plain text", "ftpd_banner=a\0"),
 ]
 
@@ -254,17 +266,23 @@ def test_any_text_is_at_worst_an_error_with_its_line(text: str) -> None:
 LINE = st.text(
     st.characters(blacklist_characters="\n\r\0", blacklist_categories=["Cs"]), max_size=8
 )
-VERBS = st.lists(st.sampled_from(["STOR", "dele", "RNFR", "SITE", "APPE", "XRMD"]), max_size=3)
+VERBS = st.lists(st.sampled_from(["STOR", "DELE", "RNFR", "SITE", "APPE", "XRMD"]), max_size=3)
+
+
+BY_NAME = {
+    "listen_address6": st.ip_addresses(v=6).map(str),
+    "listen_address": st.ip_addresses(v=4).map(str),
+    "pasv_address": st.ip_addresses(v=4).map(str),
+    "listen_port": st.integers(1, 65535).map(str),
+    "cmds_allowed": VERBS.map(",".join),
+    "cmds_denied": VERBS.map(",".join),
+}
 
 
 def texts(row: Option) -> st.SearchStrategy[str]:
     match row:
-        case Option(name="listen_address6"):
-            return st.ip_addresses(v=6).map(str)
-        case Option(name="listen_address" | "pasv_address"):
-            return st.ip_addresses(v=4).map(str)
-        case Option(name="cmds_allowed" | "cmds_denied"):
-            return VERBS.map(",".join)
+        case Option(name=name) if name in BY_NAME:
+            return BY_NAME[name]
         case Option(kind="YES or NO"):
             return st.sampled_from(["YES", "NO"])
         case Option(kind="a number"):
@@ -303,6 +321,13 @@ UNEXPRESSED = [
     ("quota", {"limits.quota_files": 5}, "limits.quota_files", None),
     ("two rates", {"limits.user_upload_rate": 9}, "limits.user_download_rate", 9),
     ("FXP of users alone", {"active.foreign": Audience.USERS}, "active.foreign", Audience.NOBODY),
+    ("announced on IPv6", {"passive.announced": ip_address("::1")}, "passive.announced", None),
+    (
+        "rate",
+        {"limits.anonymous_upload_rate": 1 << 40, "limits.anonymous_download_rate": 1 << 40},
+        "limits.anonymous_upload_rate",
+        (1 << 32) - 1,
+    ),
     ("lines in a banner", {"messages.banner": "a\nguest_enable=YES"}, "messages.banner", None),
     (
         "overwriting without the rest",
@@ -317,7 +342,7 @@ UNEXPRESSED = [
 def test_what_vsftpd_cannot_say_is_listed(
     changes: dict[Path, object], path: Path, instead: object
 ) -> None:
-    base = settings("local_enable=YES\nwrite_enable=YES\n")
+    base = settings("local_enable=YES\nwrite_enable=YES\nanon_upload_enable=YES\n")
     written = write(changed(base, changes))
     assert {one.path: one.instead for one in written.unexpressed}[path] == instead
     assert "guest_enable" not in written.text

@@ -36,6 +36,12 @@ MEANT = [
         "anonymous.drop_box.directories",
         ("/srv/ftp/incoming",),
     ),
+    (
+        "with options",
+        "upload absolute class=x - /srv/ftp /incoming yes root nogroup 0600",
+        "anonymous.drop_box.directories",
+        ("/srv/ftp/incoming",),
+    ),
     ("its owner", "upload /srv/ftp /in yes root x 0600", "anonymous.drop_box.owner", "root"),
     ("hidden", "upload /srv/ftp /in yes root x 0600", "anonymous.drop_box.readable", False),
     (
@@ -59,6 +65,14 @@ MEANT = [
         False,
     ),
 ]
+
+
+def test_an_error_in_a_continued_line_shows_its_beginning() -> None:
+    with pytest.raises(ConfigError) as caught:
+        settings("banner /a\n timeout \\\ndata soon")
+    error = caught.value
+    assert (error.line, error.text) == (2, " timeout \\")
+    assert error.text[slice(*error.span)] == "timeout \\"
 
 
 @pytest.mark.parametrize(("text", "path", "value"), **table(MEANT))
