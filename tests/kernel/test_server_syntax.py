@@ -15,17 +15,8 @@ STARTS = "not configured for standalone"
 """What vsftpd says at last, when it is neither told to listen nor given a connection."""
 
 NOT_BY_VSFTPD = {
-    *(
-        "no number",
-        "too large",
-        "no octal",
-        "no address",
-        "announced name",
-        "ports",
-        "no port",
-        "nobody",
-    ),
-    *("small verbs", "blank", "empty verb", "no verb", "NUL"),
+    *("no number", "too large", "no octal", "no address", "announced name", "ports", "no port"),
+    *("small verbs", "blank", "empty verb", "no verb", "NUL", "nobody"),
 }
 """What vsftpd takes, for something else than is written or until a client comes."""
 
@@ -68,7 +59,7 @@ NOT_BY_PROFTPD = {"open quote", "no file", "other servers alone", "no port"}
 """What ProFTPD does not look at so closely."""
 
 NOT_HERE = {
-    *("TLS", "data in clear", "a section is held to the server's TLS"),
+    *("TLS", "asked", "and checked", "data in clear", "a section is held to the server's TLS"),
     *("module that is loaded", "own file"),
 }
 """What needs a module or a file that is not here."""
