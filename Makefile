@@ -36,7 +36,7 @@ bench-rules: setup ## What a thousand published servers cost a packet, on every 
 	$(SUDO) $(BIN)/python -m tests.kernel.bench_rules $(if $(ROUNDS),--rounds $(ROUNDS))
 
 bench-serve: setup-tests ## ftpfw serve beside vsftpd, Pure-FTPd and ProFTPD
-	$(SUDO) $(BIN)/python -m tests.bench.serving $(or $(ROUNDS),5)
+	$(SUDO) $(BIN)/python -m tests.bench.serving $(ROUNDS)
 
 test: check unit kernel ## Every test
 
@@ -65,9 +65,11 @@ fuzz: setup ## Every fuzz target for MINUTES (2), then a table of what was found
 	$(BIN)/python -m tests.fuzz.campaign --minutes $(or $(MINUTES),2)
 
 SERVER_PROOF := tests/kernel/test_audit_demonstrated.py tests/kernel/test_audit_firewall.py \
+                tests/kernel/test_precautions_demonstrated.py \
                 tests/kernel/test_serve_uploads.py \
                 tests/kernel/test_serve_differential.py \
-                tests/kernel/test_generated.py
+                tests/kernel/test_serve_rates.py \
+                tests/kernel/test_generated.py tests/kernel/test_converted.py
 
 proof: setup-tests ## The tests with generated traffic, long, with a new seed
 	$(SUDO) FTPFW_SEED=$$(date +%s) FTPFW_CONVERSATIONS=20000 FTPFW_STORMS=10 FTPFW_PROBES=8000 FTPFW_CUTS=40 \
@@ -75,7 +77,7 @@ proof: setup-tests ## The tests with generated traffic, long, with a new seed
 	  tests/kernel/test_any_segmentation.py tests/kernel/test_firewalls_alike.py \
 	  tests/kernel/test_cut_short.py
 
-server-proof: setup-tests ## Findings, options and generated configurations, on the real daemons
+server-proof: setup-tests ## Findings, options, generated and converted configurations, on the real daemons
 	$(SUDO) FTPFW_SERVER_PROOF=1 $(BIN)/pytest -p no:cacheprovider -n $(or $(WORKERS),2) \
 	  --dist loadgroup $(SERVER_PROOF)
 

@@ -10,6 +10,7 @@ import resource
 import signal
 import socket
 import sys
+import syslog
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -20,11 +21,17 @@ from typing import Any
 import click
 
 from ftpfw.cli.configuration import note, open_configuration
-from ftpfw.errors import ConfigError
+from ftpfw.errors import ConfigError, FtpfwError
 from ftpfw.helper.eventloop import EventLoop
 from ftpfw.helper.notify import READY, STOPPING, notify, reloading
 from ftpfw.server.embedded.certificate import keep
-from ftpfw.server.embedded.listeners import described, inherited, is_listening, standard_input
+from ftpfw.server.embedded.listeners import (
+    described,
+    inherited,
+    is_listening,
+    spare_connection,
+    standard_input,
+)
 from ftpfw.server.embedded.loop import signals
 from ftpfw.server.embedded.master import Master, pid_file
 from ftpfw.server.embedded.obeyed import notices, sort_given
@@ -129,9 +136,15 @@ def serve(**options: Any) -> None:
     is obeyed, and the other options go before it. SIGHUP reads it again; SIGTERM ends
     the server after the transfers that run. Sockets of systemd (LISTEN_FDS) are taken.
     """
+    by_inetd = spare_connection()
+    _log(ToSyslog() if by_inetd else logging.StreamHandler(sys.stderr))
     read = _reader(options)
-    settings = read(note)
-    _log()
+    try:
+        settings = read(log.warning if by_inetd else note)
+    except FtpfwError as error:
+        if by_inetd:
+            log.error("%s", error)  # noqa: TRY400 -- the error has its own words
+        raise
     _raise_descriptors()
     given = inherited(os.environ, os.getpid())
     connection = _connection(settings, given)
@@ -293,9 +306,22 @@ def _state() -> Path:
     return Path(home) / "ftpfw"
 
 
-def _log() -> None:
-    """Log to standard error; what no line shows is not looked up (the logging HOWTO's advice)."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+class ToSyslog(logging.Handler):
+    """Where the log goes if standard error is the client's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        syslog.openlog("ftpfw", syslog.LOG_PID | syslog.LOG_NDELAY, syslog.LOG_DAEMON)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line of it."""
+        level = syslog.LOG_WARNING if record.levelno >= logging.WARNING else syslog.LOG_INFO
+        syslog.syslog(level, record.getMessage().replace("\0", "?"))
+
+
+def _log(handler: logging.Handler) -> None:
+    """What no line shows is not looked up (the logging HOWTO's advice)."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", handlers=[handler])
     logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging._srcfile = None  # noqa: SLF001 -- its documented name

@@ -17,7 +17,7 @@ from ftpfw.lab.results import Cell, Verdict, last_lines
 from ftpfw.lab.stage import DOWNLOAD, UPLOAD, Stage
 from ftpfw.lab.talker import BRIEF, Talker
 
-COMMAND_TIMEOUT = 30.0
+COMMAND_TIMEOUT = 120.0
 
 
 class Steps:

@@ -17,7 +17,7 @@ refused (``expressible``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ftpfw.ruleset import filtering, queueing, tracking, translation
 from ftpfw.ruleset.expressible import require_expressible
@@ -115,7 +115,7 @@ HOOKS = (
     ),
 )
 
-_Place = tuple[Table, Builtin, Position]
+Place = tuple[Table, Builtin, Position]
 
 
 def families(policy: Policy) -> tuple[Family, ...]:
@@ -142,20 +142,28 @@ def compile_policy(policy: Policy, backend: str, family: Family) -> RuleSet:
     require_expressible(policy, resolved)
     if family not in families(policy):
         return RuleSet(family)
-    # Two ways can share a rule: the sentence of the first stands for both.
-    rules: dict[_Place, dict[object, Rule]] = {}
-    for place, rule in _placed(plan(policy, family, resolved, HELPER_NAME.get(resolved))):
+    placed = _placed(plan(policy, family, resolved, HELPER_NAME.get(resolved)))
+    return hang(family, placed, HOOKS)
+
+
+def hang(family: Family, placed: Iterable[tuple[Place, Rule]], hooks: Iterable[Hook]) -> RuleSet:
+    """The rules in chains on those ``hooks`` whose places have any.
+
+    Two ways can share a rule: the sentence of the first stands for both.
+    """
+    rules: dict[Place, dict[object, Rule]] = {}
+    for place, rule in placed:
         rules.setdefault(place, {}).setdefault((rule.match, rule.action), rule)
-    used = tuple(hook for hook in HOOKS if _place(hook) in rules)
+    used = tuple(hook for hook in hooks if _place(hook) in rules)
     chains = (Chain(hook.chain, hook.table, tuple(rules[_place(hook)].values())) for hook in used)
     return RuleSet(family, tuple(chains), used)
 
 
-def _place(hook: Hook) -> _Place:
+def _place(hook: Hook) -> Place:
     return hook.table, hook.builtin, hook.position
 
 
-def _placed(plan: Plan) -> Iterator[tuple[_Place, Rule]]:
+def _placed(plan: Plan) -> Iterator[tuple[Place, Rule]]:
     """Every rule with its place; of one place, in their order."""
     for table, write in (
         (Table.RAW, tracking.rules),

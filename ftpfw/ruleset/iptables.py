@@ -74,9 +74,11 @@ class Option:
     values: tuple[str, ...] = ()
     inverted: bool = False
 
-    def __str__(self) -> str:
-        words = (self.name, *(_quoted(value) for value in self.values))
-        return " ".join(("!", *words) if self.inverted else words)
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As arguments."""
+        words = (self.name, *self.values)
+        return ("!", *words) if self.inverted else words
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,11 @@ class Extension:
 
     name: str
     options: tuple[Option, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """As arguments, behind the -m, -j or -g."""
+        return (self.name, *(word for option in self.options for word in option.words))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +103,18 @@ class XtRule:
     target: Extension | None
     goto: bool = False
 
-    def __str__(self) -> str:
-        words = [str(option) for option in self.basics]
+    @property
+    def words(self) -> tuple[str, ...]:
+        """All arguments."""
+        words = [word for option in self.basics for word in option.words]
         for match in self.matches:
-            words += ["-m", match.name, *map(str, match.options)]
+            words += ["-m", *match.words]
         if self.target:
-            words += ["-g" if self.goto else "-j", self.target.name]
-            words += map(str, self.target.options)
-        return " ".join(words)
+            words += ["-g" if self.goto else "-j", *self.target.words]
+        return tuple(words)
+
+    def __str__(self) -> str:
+        return " ".join(map(_quoted, self.words))
 
 
 def render_save(ruleset: RuleSet, notes: Iterable[str] = ()) -> str:
@@ -236,8 +247,8 @@ def _tcp(match: Match) -> Iterator[Option]:
         yield Option("--sport", (_ports(match.sport),))
     if match.dport:
         yield Option("--dport", (_ports(match.dport),))
-    if match.syn:
-        yield Option("--tcp-flags", ("FIN,SYN,RST,ACK", "SYN"))
+    if match.syn is not None:
+        yield Option("--tcp-flags", ("FIN,SYN,RST,ACK", "SYN"), inverted=not match.syn)
 
 
 def _conntrack(match: Match) -> Iterator[Option]:

@@ -98,13 +98,13 @@ class Text(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What a packet must be, all of it at once; None and False ask nothing.
+    """What a packet must be, all of it at once; None asks nothing.
 
     ``orig_source``, ``orig_destination`` and ``orig_dport`` are of the tracked connection's
     original tuple, ``tracked_protocol`` is that connection's protocol, which differs from the
     packet's for ICMP errors. ``connmark`` is a bit that its mark has. ``helper`` matches *data*
     connections, by the helper of their master. ``syn``: the segment that opens a connection
-    (SYN alone of FIN, SYN, RST, ACK). ``text``: what the TCP segment says.
+    (SYN alone of FIN, SYN, RST, ACK), or any other. ``text``: what the TCP segment says.
     """
 
     in_interface: str | None = None
@@ -114,7 +114,7 @@ class Match:
     protocol: Protocol | None = None
     sport: PortRange | None = None
     dport: PortRange | None = None
-    syn: bool = False
+    syn: bool | None = None
     connmark: int | None = None
     states: State = ANY_STATE
     tracked_protocol: Protocol | None = None
@@ -219,7 +219,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """A chain of ours; ``name`` starts with PREFIX."""
+    """A chain of ours."""
 
     name: str
     table: Table

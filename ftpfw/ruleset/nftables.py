@@ -310,8 +310,8 @@ def _says_tcp(one: Gathered) -> bool:
 def _behind(one: Gathered) -> Iterator[str]:
     """What is asked of TCP's flags, the connection and the payload."""
     match = one.common
-    if match.syn:
-        yield "tcp flags & (fin | syn | rst | ack) == syn"
+    if match.syn is not None:
+        yield f"tcp flags & (fin | syn | rst | ack) {'==' if match.syn else '!='} syn"
     if match.states:
         names = (state.name or "" for state in State if state in match.states)
         yield f"ct state {','.join(names).lower()}"

@@ -16,7 +16,7 @@ such a SYN goes on, is not expected, and meets the default drop.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ftpfw.ruleset.model import (
@@ -35,18 +35,14 @@ from ftpfw.ruleset.ways import Placed, Plan, Way, host_network
 
 def rules(plan: Plan) -> Placed:
     """The rules of table raw."""
-    yield from _no_spoofing(plan)
-    if plan.helper is not None:
-        for way in plan.ways:
-            yield from _attach(way, plan.helper, plan.policy.gateway.zone)
+    yield from no_spoofing(plan)
+    yield from attach(plan, plan.ways)
     if plan.policy.gateway.zone:
         yield from _set_zone(plan.policy.gateway)
-    if plan.inspected:
-        for way in plan.ways:
-            yield from _queue_passive(way, plan.policy.helper.queue[0])
+    yield from queue_passive(plan)
 
 
-def _no_spoofing(plan: Plan) -> Placed:
+def no_spoofing(plan: Plan) -> Placed:
     """Drop what comes from outside with an address that is inside."""
     gateway = plan.policy.gateway
     strangers = [(gateway.outside, network) for network in _inside_networks(plan)]
@@ -69,16 +65,18 @@ def _inside_networks(plan: Plan) -> Iterator[Network]:
             yield host_network(server.address)
 
 
-def _attach(way: Way, helper: str, zone: int) -> Placed:
-    """Attach the helper to new control connections."""
-    for port in way.ports:
+def attach(plan: Plan, ways: Iterable[Way]) -> Placed:
+    """Attach the helper, if there is one, to new control connections."""
+    if plan.helper is None:
+        return
+    for way, port in ((one, port) for one in ways for port in one.ports):
         yield (
-            _arrival(way),
+            way.arrival,
             Rule(
                 replace(way.opening, dport=PortRange(port, port)),
-                AttachHelper(helper, zone),
+                AttachHelper(plan.helper, plan.policy.gateway.zone),
                 f"Control connections from {way.origin} to port {port} of {way.goal}"
-                f" get the conntrack helper {helper}.",
+                f" get the conntrack helper {plan.helper}.",
             ),
         )
 
@@ -105,20 +103,17 @@ def _set_zone(gateway: Gateway) -> Placed:
         )
 
 
-def _queue_passive(way: Way, queue: int) -> Placed:
-    """Ask the inspector about connections to a server's passive ports."""
-    if way.passive is None or way.hook is Builtin.OUTPUT:
-        return
-    yield (
-        Builtin.PREROUTING,
-        Rule(
-            replace(way.opening, dport=way.passive, syn=True),
-            Queue(queue, bypass=True),
-            f"FTPS: the inspector expects connections from {way.origin} to ports {way.passive}"
-            f" of {way.goal} while a control connection in TLS lives between the two.",
-        ),
-    )
-
-
-def _arrival(way: Way) -> Builtin:
-    return Builtin.OUTPUT if way.hook is Builtin.OUTPUT else Builtin.PREROUTING
+def queue_passive(plan: Plan) -> Placed:
+    """Ask the inspector, if there is one, about connections to servers' passive ports."""
+    for way in plan.ways if plan.inspected else ():
+        if way.passive is None or way.hook is Builtin.OUTPUT:
+            continue
+        yield (
+            Builtin.PREROUTING,
+            Rule(
+                replace(way.opening, dport=way.passive, syn=True),
+                Queue(plan.policy.helper.queue[0], bypass=True),
+                f"FTPS: the inspector expects connections from {way.origin} to ports {way.passive}"
+                f" of {way.goal} while a control connection in TLS lives between the two.",
+            ),
+        )

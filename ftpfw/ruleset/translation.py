@@ -36,14 +36,14 @@ def rules(plan: Plan) -> Placed:
     """The rules of table nat."""
     for way in plan.ways:
         yield from _publish(way, plan.helper)
-    leaving = [rule for way in plan.ways for rule in _hairpin(way, plan.helper)]
+    leaving = [*hairpin(plan)]
     if plan.translates:
-        leaving += [*_keep_routed(plan), *_translate_clients(plan)]
+        leaving += [*_keep_routed(plan), *translate_clients(plan)]
     for rule in leaving:
         yield Builtin.POSTROUTING, rule
 
 
-def _translate_clients(plan: Plan) -> Iterator[Rule]:
+def translate_clients(plan: Plan) -> Iterator[Rule]:
     """Clients leave with the gateway's outside address."""
     outside, to = plan.policy.gateway.outside, plan.policy.gateway.snat_to
     action: Action = Masquerade() if to is None else SourceNat(to)
@@ -79,11 +79,10 @@ def _publish(way: Way, helper: str | None) -> Placed:
     """What comes to a server's public address goes to its own."""
     if not way.published or way.address is None:
         return
-    hook = Builtin.OUTPUT if way.hook is Builtin.OUTPUT else Builtin.PREROUTING
     server = ip_address(way.address.network_address)
-    for ports in _translated_ports(way, helper):
+    for ports in translated_ports(way, helper):
         yield (
-            hook,
+            way.arrival,
             Rule(
                 replace(way.opening, dport=ports),
                 DestinationNat(server),
@@ -92,11 +91,15 @@ def _publish(way: Way, helper: str | None) -> Placed:
         )
 
 
-def _hairpin(way: Way, helper: str | None) -> Iterator[Rule]:
+def hairpin(plan: Plan) -> Iterator[Rule]:
     """Inside clients of a published server get their answers through this host."""
-    if not way.published or way.address is None or way.clients is None:
-        return
-    for ports in _translated_ports(way, helper):
+    for way in plan.ways:
+        if way.published and way.clients is not None:
+            yield from _hairpin(way, plan.helper)
+
+
+def _hairpin(way: Way, helper: str | None) -> Iterator[Rule]:
+    for ports in translated_ports(way, helper):
         yield Rule(
             Match(
                 source=way.clients,
@@ -111,7 +114,7 @@ def _hairpin(way: Way, helper: str | None) -> Iterator[Rule]:
         )
 
 
-def _translated_ports(way: Way, helper: str | None) -> Iterator[PortRange]:
+def translated_ports(way: Way, helper: str | None) -> Iterator[PortRange]:
     """The control ports, and without a helper the passive ones."""
     for port in way.ports:
         yield PortRange(port, port)

@@ -59,6 +59,11 @@ class Way:
         return opposite.get(self.hook, self.hook)
 
     @property
+    def arrival(self) -> Builtin:
+        """Where the opener's packets are met ahead of NAT."""
+        return Builtin.OUTPUT if self.hook is Builtin.OUTPUT else Builtin.PREROUTING
+
+    @property
     def opening(self) -> Match:
         """The opener's packets ahead of NAT, where they arrive or, from here, leave."""
         return Match(
@@ -104,6 +109,7 @@ class Plan:
     """
 
     policy: Policy
+    family: Family
     networks: tuple[Network, ...]
     servers: tuple[Server, ...]
     ways: tuple[Way, ...]
@@ -123,6 +129,7 @@ def plan(policy: Policy, family: Family, backend: Backend, helper: str | None) -
     servers = tuple(one for one in policy.servers if one.address.version == family.value)
     return Plan(
         policy,
+        family,
         networks,
         servers,
         (*_of_clients(policy, networks), *_of_servers(policy, servers, networks)),

@@ -20,7 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from ftpfw.errors import ConfigError
-from ftpfw.server.settings import Daemon, Origin, Path, Settings, differences, matters
+from ftpfw.server.settings import Daemon, Origin, Path, Settings, alike, differences, matters
 
 
 class Standing(StrEnum):
@@ -206,7 +206,7 @@ def unexpressed(wanted: Settings, got: Settings) -> tuple[Unexpressed, ...]:
     return tuple(
         Unexpressed(path, wanted.get(path), got.get(path))
         for path in differences(wanted, got)
-        if matters(wanted, path) or matters(got, path)
+        if (matters(wanted, path) or matters(got, path)) and not alike(wanted, got, path)
     )
 
 

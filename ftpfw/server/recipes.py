@@ -27,9 +27,11 @@ from ftpfw.server.settings import (
     DotFiles,
     Family,
     Host,
+    Names,
     Path,
     Settings,
     Start,
+    Syntax,
     TlsLevel,
     changed,
 )
@@ -90,6 +92,7 @@ def make(purpose: Purpose, form: Form, place: Place) -> Recipe:
 _LEFT_TO_PERMISSIONS = {
     "anonymous.drop_box.directories",
     "anonymous.drop_box.listed",
+    "anonymous.drop_box.shown",
     "anonymous.drop_box.owner",
     "anonymous.drop_box.owner_mode",
     "anonymous.root",
@@ -155,18 +158,43 @@ def _of_purpose(purpose: Purpose, daemon: Daemon, place: Place) -> dict[Path, An
             "anonymous.drop_box.directories": (f"{place.root}/incoming",),
             "anonymous.drop_box.readable": False,
             "anonymous.drop_box.listed": False,
+            "anonymous.drop_box.shown": daemon is not Daemon.PROFTPD,
             "anonymous.file_umask": 0o177,
             "anonymous.directory_umask": 0o177 if daemon is Daemon.VSFTPD else 0o077,
             "anonymous.dot_files": DotFiles.READ_ONLY
             if daemon is Daemon.PROFTPD
             else DotFiles.HIDDEN,
         }
-    if purpose is Purpose.DROP_BOX and daemon is not Daemon.PURE_FTPD:
-        changes["anonymous.drop_box.owner"] = KEEPER
-    if purpose is Purpose.DROP_BOX and daemon is Daemon.VSFTPD:
-        changes |= {"anonymous.drop_box.owner_mode": 0o600, "users.dot_files": DotFiles.HIDDEN}
+        changes |= _OF_UPLOADS[daemon]
     return changes | _BOUNDS[daemon]
 
+
+UPLOAD_RATE = 16 << 20
+"""Bytes a second."""
+
+_OF_UPLOADS: Mapping[Daemon, dict[Path, Any]] = {
+    Daemon.VSFTPD: {
+        "anonymous.drop_box.owner": KEEPER,
+        "anonymous.drop_box.owner_mode": 0o600,
+        "users.dot_files": DotFiles.HIDDEN,
+        "limits.anonymous_upload_rate": UPLOAD_RATE,
+        "limits.anonymous_download_rate": UPLOAD_RATE,  # it has one for both
+    },
+    Daemon.PURE_FTPD: {
+        "limits.anonymous_upload_rate": UPLOAD_RATE,
+        "limits.anonymous_download_rate": UPLOAD_RATE,
+    },
+    Daemon.PROFTPD: {
+        "anonymous.drop_box.owner": KEEPER,
+        "files.allowed_uploads": Names("^[a-zA-Z0-9_.,/-]+$", Syntax.REGEX),
+        "limits.anonymous_upload_rate": UPLOAD_RATE,
+    },
+}
+"""What the daemon can do against what strangers store, but does not by itself.
+
+Nothing against what breaks off: vsftpd and ProFTPD give a file away when they open it, and then can
+neither remove it from a sticky directory nor rename it there.
+"""
 
 _BOUNDS: Mapping[Daemon, dict[Path, Any]] = {
     Daemon.VSFTPD: {"listing.hide_ids": True},

@@ -204,6 +204,7 @@ class DropBox(Section):
     ] = ()
     readable: Annotated[bool, "what anonymous clients uploaded can be fetched by them"] = False
     listed: Annotated[bool, "the directories for uploads can be listed"] = False
+    shown: Annotated[bool, "the directories for uploads are named where they are"] = True
     owner: Annotated[str | None, "owner that uploads are given to; none: who uploaded"] = None
     owner_mode: Annotated[int | None, "mode of files that were given away; none: as uploaded"] = (
         None
@@ -278,6 +279,12 @@ class Limits(Section):
 
     clients: Annotated[int | None, "sessions at a time"] = 50
     clients_per_address: Annotated[int | None, "sessions at a time from one address"] = 5
+    clients_from_login: Annotated[
+        bool, "sessions count from the login on, not from the connection"
+    ] = False
+    clients_per_address_from_login: Annotated[
+        bool, "those of one address count from the login on, not from the connection"
+    ] = False
     clients_per_user: Annotated[int | None, "sessions at a time of one user name"] = None
     anonymous_clients: Annotated[int | None, "anonymous sessions at a time"] = None
     anonymous_upload_rate: Annotated[int | None, "bytes a second, anonymous uploads"] = None
@@ -325,6 +332,7 @@ class Tls(Section):
     ciphers: Annotated[str | None, "OpenSSL's cipher list; none: the daemon's"] = None
     session_reuse: Annotated[bool, "data connections must resume their control connection's"] = True
     client_certificate: Annotated[bool, "clients must have a certificate"] = False
+    certificate_checked: Annotated[bool, "one that a client shows must be vouched for"] = False
     authorities: Annotated[str | None, "file of the authorities of clients' certificates"] = None
     obsolete: Annotated[tuple[str, ...], "versions before TLS 1.2 that are spoken"] = ()
 
@@ -352,6 +360,7 @@ class Listing(Section):
     ] = 0
     entries: Annotated[int | None, "entries at most"] = 10000
     dot_files: Annotated[bool, "names that begin with a dot are shown unasked"] = False
+    hide_unreachable: Annotated[bool, "what the session could not open is not shown"] = False
     local_time: Annotated[bool, "times are local, not GMT"] = False
 
 
@@ -451,6 +460,40 @@ def differences(one: Settings, other: Settings) -> tuple[Path, ...]:
     return tuple(path for path in paths() if one.get(path) != other.get(path))
 
 
+def file_mode(settings: Settings, who: str) -> int:
+    """The mode of a new file of ``anonymous`` sessions or ``users``, after it was given away."""
+    box = settings.anonymous.drop_box
+    if who == "anonymous" and box.owner is not None and box.owner_mode is not None:
+        return box.owner_mode
+    umask: int = settings.get(f"{who}.file_umask")
+    return settings.files.base_mode & ~umask
+
+
+def umask_for(settings: Settings, who: str, base: int) -> int:
+    """The umask by which files get the same mode from another base; the same if that is the base.
+
+    Bits that the base lacks cannot be given by any umask.
+    """
+    umask: int = settings.get(f"{who}.file_umask")
+    if settings.files.base_mode & ~umask == file_mode(settings, who) == base & ~umask:
+        return umask
+    return ~file_mode(settings, who) & 0o777
+
+
+def alike(one: Settings, other: Settings, path: Path) -> bool:
+    """Whether what differs at a path comes to the same: modes of files, whatever makes them."""
+    match path.rpartition("."):
+        case ("anonymous" | "users") as who, _, "file_umask":
+            return file_mode(one, who) == file_mode(other, who)
+        case "anonymous.drop_box", _, "owner_mode":
+            return file_mode(one, "anonymous") == file_mode(other, "anonymous")
+        case "files", _, "base_mode":
+            store = [who for who in ("anonymous", "users") if matters(one, f"{who}.file_umask")]
+            return all(file_mode(one, who) == file_mode(other, who) for who in store)
+        case _:
+            return False
+
+
 def matters(settings: Settings, path: Path) -> bool:
     """Whether a setting has any effect, as the others are."""
     return not any(path.startswith(prefix) and idle(settings) for prefix, idle in _IDLE)
@@ -460,6 +503,10 @@ def _no_tls(settings: Settings) -> bool:
     return settings.tls.anonymous is TlsLevel.OFF and settings.tls.users is TlsLevel.OFF
 
 
+def _stores(settings: Settings) -> bool:
+    return any(who.enabled and who.rights.upload for who in (settings.anonymous, settings.users))
+
+
 _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
     ("anonymous.", lambda all_: not all_.anonymous.enabled),
     ("limits.anonymous_", lambda all_: not all_.anonymous.enabled),
@@ -467,6 +514,7 @@ _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
     ("anonymous.names", lambda all_: all_.anonymous.any_name),
     ("anonymous.drop_box.", lambda all_: not all_.anonymous.rights.upload),
     ("anonymous.file_umask", lambda all_: not all_.anonymous.rights.upload),
+    ("files.base_mode", lambda all_: not _stores(all_)),
     ("anonymous.directory_umask", lambda all_: not all_.anonymous.rights.make_directory),
     ("limits.anonymous_upload_rate", lambda all_: not all_.anonymous.rights.upload),
     ("users.", lambda all_: not all_.users.enabled),
@@ -482,9 +530,16 @@ _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
         (f"tls.{name}", _no_tls)
         for name in ("certificate", "key", "ciphers", "session_reuse", "client_certificate")
     ),
+    ("tls.certificate_checked", _no_tls),
     ("tls.authorities", _no_tls),
     ("tls.obsolete", _no_tls),
     ("logs.transfer_format", lambda all_: all_.logs.transfers is None),
+    ("limits.clients_from_login", lambda all_: all_.limits.clients is None),
+    (
+        "limits.clients_per_address_from_login",
+        lambda all_: all_.limits.clients_per_address is None,
+    ),
+    ("anonymous.drop_box.shown", lambda all_: not all_.anonymous.drop_box.directories),
 )
 """The beginning of a path, and when what it names does nothing.
 
@@ -526,6 +581,8 @@ def _settled_rights(
         for right, (verb, *_) in VERBS.items()
         if verb in denied or (allowed is not None and verb not in allowed)
     }
+    if "SITE" in denied or (allowed is not None and "SITE" not in allowed):
+        lost["chmod"] = False
     rights = replace(rights, **lost)
     if not rights.upload:
         rights = replace(rights, overwrite=False, resume=False)

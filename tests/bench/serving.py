@@ -2,7 +2,8 @@
 
 Each server has a network namespace of its own, and each round asks all of them for the same,
 in another order. Ratios are taken within a round, medians over the rounds: what the machine does
-meanwhile hits all. The client is one thread, whose own time is part of every number.
+meanwhile hits all. The client is one thread, whose own time is part of every rate; the second table
+has what the processor did for the server alone, which other load disturbs least.
 
     python -m tests.bench.serving [ROUNDS]
 """
@@ -16,11 +17,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import Path
-from statistics import median
+from statistics import median, quantiles
 
 from ftpfw.cli.output import echo_table
 from ftpfw.server.options import Form
@@ -33,9 +34,12 @@ from tests.kernel.served import serve
 HERE = "127.0.0.1"
 PORT = 21
 OURS, RIVAL = "ftpfw serve", "vsftpd"
-SMALL, LARGE_MIB = 4096, 256
-SESSIONS, FETCHES, IDLE = 100, 400, 200
+SMALL, LARGE_MIB = 4096, 64
+"""Larger files take memory that a virtual machine's host may first have to find."""
+
+SESSIONS, FETCHES, IDLE = 25, 400, 200
 PATIENCE = 30.0
+TICK = os.sysconf("SC_CLK_TCK")
 CLONE_PLACE = Place("/srv/ftp", ip_address(HERE), PORT)
 
 UNLIMITED: Mapping[Form, tuple[tuple[str, str], ...]] = {
@@ -43,7 +47,7 @@ UNLIMITED: Mapping[Form, tuple[tuple[str, str], ...]] = {
     Form.PURE_ARGS: ((r"-c \d+", "-c 500"), (r"-C \d+", "-C 500"), (r"-p \S+", "-p 60000:61199")),
     Form.PROFTPD: (
         (r"MaxClients \d+", "MaxClients 500"),
-        (r"MaxClientsPerHost \d+", "MaxClientsPerHost 500"),
+        (r"MaxConnectionsPerHost \d+", "MaxConnectionsPerHost 500"),
         (r"MaxInstances \d+", "MaxInstances 500"),
     ),
 }
@@ -55,6 +59,23 @@ class Contestant:
 
     namespace: str
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """Of one workload, how much was done, in what time, and in how much of the processor's."""
+
+    done: float
+    seconds: float
+    used: float
+
+    @property
+    def rate(self) -> float:
+        return self.done / self.seconds
+
+
+Outcomes = dict[tuple[str, str], list[Outcome]]
+"""By workload and server, one a round."""
 
 
 class Client:
@@ -144,6 +165,9 @@ WORKLOADS: Mapping[str, Callable[[], float]] = {
 }
 
 
+UNITS = ("a session", "a 4 KiB file", "a MiB down", "a MiB up")
+
+
 @contextmanager
 def contestants(directory: Path) -> Iterator[dict[str, tuple[Contestant, Path]]]:
     """Every server that is installed; each is ready."""
@@ -201,10 +225,12 @@ def child_with(text: str) -> int:
 
 
 def descendants(pid: int) -> Iterator[int]:
+    """It and all that descend from it, but for those that end meanwhile."""
     yield pid
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in tasks.read_text().split():
-            yield from descendants(int(child))
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in tasks.read_text().split():
+                yield from descendants(int(child))
 
 
 def memory_kib(pid: int) -> int:
@@ -214,6 +240,18 @@ def memory_kib(pid: int) -> int:
         rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
         total += int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1])  # type: ignore[index]
     return total
+
+
+def processor_seconds(pid: int) -> float:
+    """User and system time of a process and all that descend from it, the ended ones too.
+
+    Fields 14 to 17 of /proc/PID/stat (proc_pid_stat(5)).
+    """
+    ticks = 0
+    for one in descendants(pid):
+        behind_name = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        ticks += sum(map(int, behind_name[11:15]))
+    return ticks / TICK
 
 
 def idle_memory(contestant: Contestant) -> float:
@@ -226,50 +264,77 @@ def idle_memory(contestant: Contestant) -> float:
     return (after - before) / IDLE
 
 
-def timed(contestant: Contestant, work: Callable[[], float]) -> float:
-    def body() -> float:
-        began = time.perf_counter()
-        return work() / (time.perf_counter() - began)
+def await_only(processes: set[int], pid: int) -> None:
+    """Wait until the processes of the sessions have ended, and are counted with their parent's."""
+    end = time.monotonic() + PATIENCE
+    while set(descendants(pid)) - processes:
+        assert time.monotonic() < end, "processes of ended sessions live on"
+        time.sleep(0.005)
+
+
+def timed(contestant: Contestant, work: Callable[[], float]) -> Outcome:
+    def body() -> Outcome:
+        before = set(descendants(contestant.pid))
+        used, began = processor_seconds(contestant.pid), time.perf_counter()
+        done = work()
+        seconds = time.perf_counter() - began
+        await_only(before, contestant.pid)
+        return Outcome(done, seconds, processor_seconds(contestant.pid) - used)
 
     return inside(contestant.namespace, body)
 
 
 def main(rounds: int) -> None:
+    outcomes: Outcomes = {}
     with tempfile.TemporaryDirectory(prefix="ftpfw-bench-") as name:
         directory = Path(name)
         directory.chmod(0o755)
         with contestants(directory) as found:
-            rates: dict[tuple[str, str], list[float]] = {}
             names = [*found]
             for number in range(rounds):
                 for workload, work in WORKLOADS.items():
                     turn = number % len(names)
                     for server in names[turn:] + names[:turn]:
-                        rate = timed(found[server][0], work)
-                        rates.setdefault((workload, server), []).append(rate)
+                        outcome = timed(found[server][0], work)
+                        outcomes.setdefault((workload, server), []).append(outcome)
                         for path in (found[server][1] / "incoming").glob("*"):
                             path.unlink()
             memory = {server: idle_memory(one) for server, (one, _) in found.items()}
-    report(names, rates, memory, rounds)
+    report(names, outcomes, memory, rounds)
 
 
-def report(
-    names: list[str],
-    rates: Mapping[tuple[str, str], list[float]],
-    memory: Mapping[str, float],
-    rounds: int,
-) -> None:
-    rows = []
-    for workload in WORKLOADS:
-        pairs = zip(rates[workload, OURS], rates[workload, RIVAL], strict=True)
-        ratio = median(ours / rival for ours, rival in pairs)
-        cells = [f"{median(rates[workload, server]):.0f}" for server in names]
-        rows.append([workload, *cells, f"{ratio:.2f}"])
-    cells = [f"{memory[server]:.0f}" for server in names]
-    rows.append(["KiB a session", *cells, f"{memory[OURS] / memory[RIVAL]:.2f}"])
+def report(names: list[str], outcomes: Outcomes, memory: Mapping[str, float], rounds: int) -> None:
     columns = ["", *names, f"{OURS}/{RIVAL}"]
-    echo_table(f"medians of {rounds} rounds; {IDLE} idle sessions", columns, rows)
+    rows = [rates(workload, names, outcomes) for workload in WORKLOADS]
+    rows.append([*row("KiB a session", names, memory, memory[OURS] / memory[RIVAL]), ""])
+    title = f"medians and quartiles of {rounds} rounds; {IDLE} idle sessions"
+    echo_table(title, [*columns, ""], rows)
+    costs = [cost(*each, names, outcomes) for each in zip(WORKLOADS, UNITS, strict=True)]
+    echo_table("microseconds of the processor, for the server alone", columns, costs)
+
+
+def rates(workload: str, names: list[str], outcomes: Outcomes) -> list[str]:
+    """Medians, the median of the ratios within rounds, and the quartiles of those."""
+    by_name = {name: [one.rate for one in outcomes[workload, name]] for name in names}
+    pairs = zip(by_name[OURS], by_name[RIVAL], strict=True)
+    low, middle, high = quantiles([ours / rival for ours, rival in pairs], method="inclusive")
+    medians = {name: median(each) for name, each in by_name.items()}
+    return [*row(workload, names, medians, middle), f"{low:.2f}-{high:.2f}"]
+
+
+def cost(workload: str, unit: str, names: list[str], outcomes: Outcomes) -> list[str]:
+    """Of all rounds together, since a tick is long for one."""
+    by_name = {}
+    for name in names:
+        all_rounds = outcomes[workload, name]
+        used, done = sum(one.used for one in all_rounds), sum(one.done for one in all_rounds)
+        by_name[name] = used / done * 1e6
+    return row(unit, names, by_name, by_name[OURS] / by_name[RIVAL])
+
+
+def row(title: str, names: list[str], values: Mapping[str, float], ratio: float) -> list[str]:
+    return [title, *(f"{values[name]:.0f}" for name in names), f"{ratio:.2f}"]
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 12)

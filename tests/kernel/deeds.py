@@ -12,7 +12,7 @@ from contextlib import ExitStack, closing, suppress
 
 from .ftp_servers import PORT
 from .scripts import QUIET, Client, Deed, all_of, host_port, log_in, shown
-from .served import HERE, Talk
+from .served import HERE, PATIENCE, Talk
 
 ELSEWHERE = "127.0.0.2"
 
@@ -100,10 +100,9 @@ def _address(client: Client, argument: str) -> str:
     return found[1] if found else "none"
 
 
-def _end(client: Client, argument: str) -> str:
-    """The server takes leave by itself: what it says, then the end."""
-    del argument
-    said = client.reply()
+def _end(client: Client, within: str) -> str:
+    """The server takes leave by itself, ``within`` so many seconds: what it says, then the end."""
+    said = client.reply(float(within or PATIENCE))
     if said in {"-", ""}:
         return said or "0"
     return f"{said[:1]} {client.reply()[:1] or '0'}"
@@ -211,6 +210,8 @@ def _secure(client: Client, version: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         context.maximum_version = context.minimum_version = _VERSIONS[version or "TLSv1.2"]
+    if client.certificate is not None:
+        context.load_cert_chain(client.certificate)
     try:
         wrapped = context.wrap_socket(client.talk.socket)
     except OSError:
@@ -224,6 +225,37 @@ def _secure(client: Client, version: str) -> str:
 _VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
     "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+}
+
+
+def _present(client: Client, name: str) -> str:
+    """Have a certificate to show in the next handshake: a file of the server's /etc."""
+    client.certificate = client.files / "etc" / name
+    return "-"
+
+
+def _hello(client: Client, version: str) -> str:
+    """AUTH TLS, and a ClientHello of a version that no library speaks any more, byte by byte."""
+    client.ask("AUTH TLS")
+    client.talk.socket.sendall(_HELLOS[version])
+    with suppress(ConnectionError):
+        return "answered" if client.talk.socket.recv(1) == b"\x16" else "refused"
+    return "refused"
+
+
+def _client_hello(version: bytes) -> bytes:
+    """A record with a ClientHello (RFC 5246 7.4.1.2): ECDHE and RSA with AES, no extensions."""
+    suites = bytes.fromhex("c030c02fc014c0130035002f000a")
+    body = version + bytes(32) + b"\0" + len(suites).to_bytes(2, "big") + suites + b"\1\0"
+    handshake = b"\1" + len(body).to_bytes(3, "big") + body
+    return b"\x16" + version + len(handshake).to_bytes(2, "big") + handshake
+
+
+_HELLOS = {
+    # CLIENT-HELLO, version 0.2, two kinds of ciphers, a challenge of 16 bytes
+    "SSLv2": bytes.fromhex("801f 01 0002 0006 0000 0010 0700c0 010080") + bytes(16),
+    "SSLv3": _client_hello(b"\3\0"),
+    "TLSv1.2": _client_hello(b"\3\3"),
 }
 
 
@@ -264,5 +296,7 @@ DEEDS: dict[str, Deed] = {
     "deaf": _deaf,
     "secure": _secure,
     "cipher": _cipher,
+    "hello": _hello,
+    "present": _present,
     "forget": _forget,
 }

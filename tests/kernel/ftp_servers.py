@@ -15,6 +15,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from ftpfw.server.options import Form
 from ftpfw.server.recipes import FILES, Recipe
 
 from .netns import inside
+from .sockets import PACE
 
 DAEMONS = Path(sys.prefix) / "daemons"
 PROGRAMS = {
@@ -43,6 +45,8 @@ STUBS = {
     "passwd": f'echo "$1:{PASSWORD}" | chpasswd',
 }
 PATIENCE = 10.0
+STARTS_WITHIN = 60.0 * PACE
+"""Seconds until a server answers at the latest."""
 
 # The daemon is started by a shell that stays: it is init in there, and reaps what it left behind.
 SCRIPT = """
@@ -156,9 +160,13 @@ def _ours(form: Form, recipe: Recipe) -> list[str]:
 
 
 def _await_ready(
-    namespace: str, process: subprocess.Popen[bytes], directory: Path, at: tuple[str, int]
+    namespace: str,
+    process: subprocess.Popen[bytes],
+    directory: Path,
+    at: tuple[str, int],
+    within: float = STARTS_WITHIN,
 ) -> None:
-    """Connect until the server answers; its early end is a failure with its own words."""
+    """Connect until the server answers; if it never does, or not with 220, it says why itself."""
 
     def banner() -> bytes:
         with socket.create_connection(at, timeout=PATIENCE) as connection:
@@ -169,14 +177,22 @@ def _await_ready(
                     pass
             return first
 
-    while process.poll() is None:
-        with suppress(ConnectionRefusedError):
-            assert inside(namespace, banner).startswith(b"220")
-            return
+    seen = f"nobody answers at {at} after {within} s"
+    end = time.monotonic() + within
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(ConnectionError, TimeoutError):
+            greeting = inside(namespace, banner)
+            if greeting.startswith(b"220"):
+                return
+            seen = f"{at} greets with {greeting!r}"
+            break
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.02)
+    if process.returncode is not None:
+        seen = f"it has ended with status {process.returncode}"
     logs = [(directory / name) for name in ("setup.log", "output")]
-    pytest.fail("\n".join(log.read_text(errors="replace") for log in logs if log.exists()))
+    said = [log.read_text(errors="replace") for log in logs if log.exists()]
+    pytest.fail("\n".join([f"the server is not ready: {seen}", *said]))
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

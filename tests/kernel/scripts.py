@@ -23,6 +23,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .served import HERE, Talk
 
@@ -40,7 +41,10 @@ Deed = Callable[["Client", str], str]
 
 @dataclass(slots=True)
 class Client:
-    """A client in the middle of a script; what it opened ends with ``stack``."""
+    """A client in the middle of a script; what it opened ends with ``stack``.
+
+    ``files`` are the server's, ``certificate`` is what it shows of itself.
+    """
 
     talk: Talk
     stack: ExitStack = field(default_factory=ExitStack)
@@ -48,6 +52,8 @@ class Client:
     context: ssl.SSLContext | None = None
     protected: bool = False
     resumes: bool = True
+    files: Path = Path("/")
+    certificate: Path | None = None
 
     def play(self, step: str) -> str:
         """Do a step; what comes of it."""
@@ -102,6 +108,7 @@ class Client:
                 if command.partition(" ")[0] in _STORING:
                     with suppress(ConnectionError):
                         data.sendall(content)
+                        end_of_tls(data)
                     came = None
                 else:
                     came = all_of(data)
@@ -138,6 +145,14 @@ class Client:
 
     def connect(self, port: int, source: str = HERE) -> socket.socket:
         return socket.create_connection((HERE, port), QUIET * 5, source_address=(source, 0))
+
+
+def end_of_tls(data: socket.socket) -> None:
+    """Say that no more will come, as TLS has it; what the other says to that is not waited for."""
+    if isinstance(data, ssl.SSLSocket):
+        data.settimeout(0)
+        with suppress(OSError):
+            data.unwrap()
 
 
 def host_port(address: str, port: int) -> str:
@@ -189,9 +204,16 @@ def log_in(client: Client, name: str = "anonymous") -> str:
     return shown(reply, "")
 
 
-def play(script: str, talk: Talk, deeds: Mapping[str, Deed], *, login: bool = True) -> str:
+def play(
+    script: str,
+    talk: Talk,
+    deeds: Mapping[str, Deed],
+    *,
+    login: bool = True,
+    files: Path = Path("/"),
+) -> str:
     """Say a script on a connection; the answers, with blanks between them."""
-    client = Client(talk, deeds=deeds)
+    client = Client(talk, deeds=deeds, files=files)
     with client.stack:
         if login:
             if (answer := log_in(client)) != "2":

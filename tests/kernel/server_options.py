@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from ftpfw.server.options import Form
 
+from .ftp_servers import HERE, PORT
 from .server_configurations import (
     PROFTPD_NO_USERS,
     PROFTPD_SITE,
@@ -27,7 +28,8 @@ class Row:
     """Options that are shown together; ``asked`` are scripts with their answers.
 
     ``without``: empty where the difference would take too long, or cannot be seen.
-    ``written``: files of the daemon and of ours that then have a text in them.
+    ``written``: files of the daemon and of ours that then have a text in them, in any case.
+    ``at`` is where it answers.
     """
 
     options: str
@@ -38,6 +40,8 @@ class Row:
     login: bool = True
     commands: str = ""
     written: tuple[str, str, str] | None = None
+    at: tuple[str, int] = (HERE, PORT)
+    by_inetd: bool = False
 
     @property
     def id(self) -> str:
@@ -45,6 +49,9 @@ class Row:
         return f"{self.form}:{self.options.replace(' ', ',')}"
 
 
+SIX = "::1"
+IPV6 = VSFTPD.replace("listen=YES\nlisten_address=127.0.0.1\n", "listen_ipv6=YES\n")
+READ = ("RETR pub/small", "2:small")
 OTHER = VSFTPD_UPLOAD + "anon_other_write_enable=YES\nanon_umask=022\n"
 CERTIFICATE = """
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=server \\
@@ -67,9 +74,43 @@ def _v(
     return Row(options, V, text, asked, "" if same else base, login, commands, written)
 
 
+SYSLOG = """
+mount -t tmpfs -o mode=0755 tmpfs /run/vsftpd
+cp -a /dev/null /dev/zero /dev/full /dev/random /dev/urandom /dev/tty /run/vsftpd
+mkdir -p /run/vsftpd/empty
+mount --bind /run/vsftpd /dev
+python3 -c '
+import os, socket
+taken = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+taken.bind("/dev/log")
+os.chmod("/dev/log", 0o666)
+if os.fork():
+    os._exit(0)
+while True:
+    line = taken.recv(65536)
+    with open("/var/log/messages", "ab") as log:
+        log.write(line + b"\\n")
+'
+"""
+"""What takes the lines of syslog(3), in a /dev of the server's own, and puts them into a file."""
+
+BUSY = """
+echo 9.00 9.00 9.00 1/100 100 > /run/loadavg
+mount --bind /run/loadavg /proc/loadavg
+"""
+"""A load that getloadavg(3) sees."""
+
+STRANGE = (
+    CERTIFICATE
+    + """
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=strange \\
+    -keyout /etc/strange.pem -out /etc/strange.pem 2>/dev/null
+"""
+)
+SECURED = "@secure; @login; PBSZ 0; PROT P; TYPE I; RETR pub/small"
+SHOWN = (f"@present server.pem; {SECURED}", "- TLSv1.2 2 2 2 2 2:small")
 BANNED = "deny_email_enable=YES; banned_email_file=/etc/banned; delay_failed_login=0"
 BAN = "echo me@example.net > /etc/banned\n"
-SECURED = "@secure; @login; PBSZ 0; PROT P; TYPE I; RETR pub/small"
 TLS = "ssl_enable=YES; allow_anon_ssl=YES; rsa_cert_file=/etc/server.pem"
 
 VSFTPD_ROWS = (
@@ -79,6 +120,22 @@ VSFTPD_ROWS = (
         ("@reach 127.0.0.2", "refused"),
         same=True,
     ),
+    Row(
+        "listen_ipv6",
+        V,
+        IPV6,
+        (("PWD; @reach 127.0.0.1", "2 220"),),
+        at=(SIX, PORT),
+    ),
+    Row(
+        "listen_address6",
+        V,
+        IPV6 + f"listen_address6={SIX}\n",
+        (("PWD; @reach 127.0.0.1", "2 refused"),),
+        without=IPV6,
+        at=(SIX, PORT),
+    ),
+    Row("listen_port", V, VSFTPD + "listen_port=2121\n", (READ,), at=(HERE, 2121)),
     _v("ftpd_banner", "ftpd_banner=Welcome.", ("@banner", "220 Welcome."), login=False),
     _v(
         "banner_file",
@@ -189,13 +246,6 @@ VSFTPD_ROWS = (
     _v("delete_failed_uploads", "delete_failed_uploads=YES", ("@break STOR open/new", "1 4")),
     _v("max_clients", "max_clients=2", ("@sessions 3", "2 4 4"), login=False),
     _v("max_per_ip", "max_per_ip=2", ("@sessions 2; @sessions 1 127.0.0.2", "2 4 2"), login=False),
-    _v(
-        "anon_max_rate",
-        "anon_max_rate=50000",
-        ("@takes 0.5 RETR pub/big", "2:<200000> slow"),
-        ("@takes 0.5 STOR open/new (200000)", "2 slow | +open/new 200000 600 ftp"),
-        same=True,
-    ),
     _v("idle_session_timeout", "idle_session_timeout=1", ("@end", "4 0"), same=True),
     _v(
         "data_connection_timeout",
@@ -261,13 +311,42 @@ VSFTPD_ROWS = (
         "require_cert ca_certs_file",
         TLS + "; require_cert=YES; ca_certs_file=/etc/chain.pem",
         ("@secure", "failed"),
-        commands=CERTIFICATE,
+        SHOWN,
+        ("@present strange.pem; @secure", "- TLSv1.2"),
+        commands=STRANGE,
+        login=False,
+    ),
+    _v(
+        "validate_cert",
+        TLS + "; validate_cert=YES; ca_certs_file=/etc/chain.pem",
+        (SECURED, "TLSv1.2 2 2 2 2 2:small"),
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
+        login=False,
+    ),
+    _v(
+        "ssl_request_cert",
+        TLS + "; ssl_request_cert=NO; require_cert=YES; validate_cert=YES",
+        ("@secure", "TLSv1.2"),
+        ("@present strange.pem; @secure", "- TLSv1.2"),
+        commands=STRANGE,
         login=False,
     ),
     _v(
         "ssl_tlsv1",
         TLS + "; ssl_tlsv1=YES; ssl_ciphers=ALL:@SECLEVEL=0",
         ("@secure TLSv1", "TLSv1"),
+        commands=CERTIFICATE,
+        login=False,
+        same=True,
+    ),
+    _v(
+        "ssl_sslv2 ssl_sslv3",
+        TLS + "; ssl_sslv2=YES; ssl_sslv3=YES; ssl_ciphers=ALL:@SECLEVEL=0",
+        ("@hello SSLv2", "refused"),
+        ("@hello SSLv3", "refused"),
+        ("@hello TLSv1.2", "answered"),
         commands=CERTIFICATE,
         login=False,
         same=True,
@@ -291,6 +370,14 @@ VSFTPD_ROWS = (
         "dual_log_enable=YES; xferlog_file=/var/log/moved",
         ("RETR pub/small", "2:small"),
         written=("var/log/moved", "var/log/moved", "/pub/small"),
+        same=True,
+    ),
+    _v(
+        "syslog_enable",
+        "xferlog_enable=YES; syslog_enable=YES",
+        READ,
+        commands=SYSLOG,
+        written=("var/log/messages", "output", "/pub/small"),
         same=True,
     ),
     _v(
@@ -336,6 +423,14 @@ PURE_ROWS = (
         base="pure-ftpd -4 -H -f none -e",
         same=True,
     ),
+    Row(
+        "IPV6Only",
+        A,
+        "pure-ftpd -6 -H -f none -e",
+        (("PWD; @reach 127.0.0.1", "2 refused"),),
+        without="pure-ftpd -H -f none -e",
+        at=(SIX, PORT),
+    ),
     _a("AnonymousOnly", "", ("@login somebody", "2"), login=False, same=True),
     _a(
         "PIDFile",
@@ -361,7 +456,7 @@ PURE_ROWS = (
     _a("NoTruncate", "-0", ("STOR open/there", "2 | ~open/there 6 …")),
     _a("AutoRename", "-r", ("STOR open/there", "2 | +open/there.1 6 644 ftp")),
     _a("AllowDotFiles", "-z", ("RETR pub/.dot", "2:dot"), ("STOR open/.x", "5")),
-    _a("ProhibitDotFilesRead", "-X", ("RETR pub/.dot", "2:dot"), base=PURE + "-e -z"),
+    _a("ProhibitDotFilesRead", "-X -z", ("RETR pub/.dot; SIZE pub/.dot", "2:dot 2")),
     _a("ProhibitDotFilesWrite", "-x -z", ("STOR open/.x", "5"), same=True),
     _a(
         "Umask",
@@ -378,19 +473,6 @@ PURE_ROWS = (
     ),
     _a("PerUserLimits", "-y 0:2", ("@sessions 3", "2 2 4"), login=False),
     _a(
-        "AnonymousBandwidth",
-        "-t 200:200",
-        ("@takes 0.4 RETR pub/big", "2:<200000> slow"),
-        ("@takes 0.4 STOR open/new (200000)", "2 slow | +open/new 200000 644 ftp"),
-        same=True,
-    ),
-    _a(
-        "UserBandwidth",
-        "-T 200:200",
-        ("@takes 0.4 RETR pub/big", "2:<200000> slow"),
-        same=True,
-    ),
-    _a(
         "MaxDiskUsage",
         "-k 50",
         ("STOR open/new", "5"),
@@ -398,6 +480,7 @@ PURE_ROWS = (
         "head -c 700000 /dev/zero > /srv/ftp/open/full\n",
         same=True,
     ),
+    _a("MaxLoad", "-m 4", ("RETR pub/small", "5"), ("STOR open/new", "2 …"), commands=BUSY),
     _a(
         "TLS CertFile",
         "-Y 2 -2 /etc/server.pem",
@@ -415,10 +498,28 @@ PURE_ROWS = (
         same=True,
     ),
     _a(
+        "CertFile TLSCipherSuite",
+        "-Y 1 -2 /etc/server.pem -J -C:HIGH",
+        ("@secure", "failed"),
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
+        login=False,
+    ),
+    _a(
         "AltLog",
         "-O xferlog:/var/log/moved",
         ("RETR pub/small", "2:small"),
         written=("var/log/moved", "var/log/moved", "/pub/small"),
+        same=True,
+    ),
+    _a(
+        "VerboseLog",
+        "-d",
+        ("SYST", "2"),
+        base="pure-ftpd -S 127.0.0.1, -4 -H -f ftp -e",
+        commands=SYSLOG,
+        written=("var/log/messages", "output", "syst"),
         same=True,
     ),
     _a("LimitRecursion", "-L 3:1", ("@count NLST pub", "2:3")),
@@ -448,6 +549,20 @@ SECURE_OLD = SECURE + "TLSProtocol TLSv1 TLSv1.2\nTLSCipherSuite ALL:@SECLEVEL=0
 PROFTPD_ROWS = (
     _p("DefaultAddress SocketBindTight", "", "", ("@reach 127.0.0.2", "refused"), same=True),
     _p("UseIPv6", "", "", ("@reach ::1", "refused"), same=True),
+    Row(
+        "Port",
+        P,
+        "Port 2121\n" + PROFTPD_NO_USERS + PROFTPD_SITE.format(""),
+        (READ,),
+        at=(HERE, 2121),
+    ),
+    Row(
+        "ServerType",
+        P,
+        "ServerType inetd\n" + PROFTPD_NO_USERS + PROFTPD_SITE.format(""),
+        (READ,),
+        by_inetd=True,
+    ),
     _p("ServerIdent", 'ServerIdent on "Hello."', "", ("@text Hello.", "2:said"), login=False),
     _p(
         "PidFile",
@@ -543,6 +658,19 @@ PROFTPD_ROWS = (
         ("REST 2; STOR open/there", "3 4"),
     ),
     _p(
+        "<Anonymous> AllowOverwrite",
+        "",
+        "AllowOverwrite off",
+        ("MKD open/d; RNFR open/d; RNTO open/e", "2 3 2 | +open/e/ 755 ftp"),
+        (
+            "MKD open/d; MKD open/e; RNFR open/d; RNTO open/e",
+            "2 2 3 5 | +open/d/ 755 ftp | +open/e/ 755 ftp",
+        ),
+        ("RNFR open/there; RNTO open/two.txt", "3 5"),
+        ("RNFR open/there; RNTO open/other", "3 2 | +open/other 5 644 ftp | -open/there"),
+        same=True,
+    ),
+    _p(
         "AllowStoreRestart",
         "",
         "AllowOverwrite on\nAllowStoreRestart on",
@@ -577,6 +705,13 @@ PROFTPD_ROWS = (
         ("STOR open/new (200000)", "5 | +open/new 0 644 ftp"),
     ),
     _p("MaxClients", "", "MaxClients 2", ("@sessions 3", "2 2 5"), login=False),
+    _p(
+        "<Global> MaxClients",
+        "<Global>\nMaxClients 2\n</Global>",
+        "",
+        ("@sessions 3", "2 2 5"),
+        login=False,
+    ),
     _p("MaxClientsPerHost", "MaxClientsPerHost 2", "", ("@sessions 3", "2 2 5"), login=False),
     _p("MaxClientsPerUser", "MaxClientsPerUser 2", "", ("@sessions 3", "2 2 5"), login=False),
     _p(
@@ -587,14 +722,6 @@ PROFTPD_ROWS = (
         login=False,
     ),
     _p("MaxInstances", "MaxInstances 2", "", ("@sessions 3", "2 0 0"), login=False),
-    _p(
-        "TransferRate",
-        "",
-        "TransferRate RETR 200\nTransferRate STOR 200",
-        ("@takes 0.4 RETR pub/big", "2:<200000> slow"),
-        ("@takes 0.4 STOR open/new (200000)", "2 slow | +open/new 200000 644 ftp"),
-        same=True,
-    ),
     _p("TimeoutIdle", "TimeoutIdle 1", "", ("@end", "4 0"), same=True),
     _p("TimeoutLogin", "TimeoutLogin 1", "", ("@end", "4 0"), login=False, same=True),
     _p("TimeoutNoTransfer", "TimeoutNoTransfer 1", "", ("@end", "4 0"), same=True),
@@ -645,7 +772,19 @@ PROFTPD_ROWS = (
         SECURE + "TLSVerifyClient on\nTLSCACertificateFile /etc/chain.pem",
         "",
         ("@secure", "failed"),
-        commands=CERTIFICATE,
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
+        login=False,
+    ),
+    _p(
+        "TLSVerifyClient",
+        SECURE + "TLSVerifyClient optional\nTLSCACertificateFile /etc/chain.pem",
+        "",
+        (SECURED, "TLSv1.2 2 2 2 2 2:small"),
+        SHOWN,
+        ("@present strange.pem; @secure", "- failed"),
+        commands=STRANGE,
         login=False,
     ),
     _p(
@@ -678,6 +817,16 @@ PROFTPD_ROWS = (
         "",
         "DirFakeUser on ftp\nDirFakeGroup on ftp",
         ("@fields 2-3 pub/small", "ftp ftp"),
+    ),
+    _p(
+        "HideNoAccess",
+        "",
+        "HideNoAccess on",
+        ("LIST pub", "2:[big deep inner outer small]"),
+        ("LIST", "2:[open pub]"),
+        ("NLST", "2:[open pub]"),
+        ("CWD incoming; CWD pub", "5 2"),
+        commands="chmod 0700 /srv/ftp/incoming\n",
     ),
     _p("ListOptions", "", 'ListOptions "-a"', ("LIST pub", "2:[. .. .dot …]")),
     _p(

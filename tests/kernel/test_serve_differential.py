@@ -7,8 +7,10 @@ plays all configurations, ``make test`` one of each daemon.
 
 from __future__ import annotations
 
+import ast
 import os
 import select
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,7 +26,7 @@ from ftpfw.server.vsftpd.table import ROWS as VSFTPD_TABLE
 
 from .conftest import made_namespaces
 from .served import PATIENCE
-from .server_configurations import CONFIGURATIONS, A, Configuration, P, V
+from .server_configurations import CONFIGURATIONS, PURE, A, Configuration, P, V
 from .server_differences import DIFFERENCES, fits
 from .server_options import OPTIONS, Row
 from .server_probes import PROBES
@@ -70,6 +72,20 @@ def test_an_option_does_what_it_does_in_the_daemon(row: Row, tmp_path: Path) -> 
         assert _answers(row, row.without, tmp_path / "without" / "ours") != ours
 
 
+@pytest.mark.skipif(not ALL, reason="it takes more than a minute: make server-proof")
+def test_a_session_may_be_idle_for_a_minute(tmp_path: Path) -> None:
+    """The one limit that counts in minutes: both servers wait at the same time."""
+    probe = Probe("idle", "@end 90")
+    with made_namespaces() as namespaces, ExitStack() as stack, ThreadPoolExecutor(2) as threads:
+        both = [
+            stack.enter_context(
+                running(namespaces.create(name), A, f"{PURE}-e -I 1", tmp_path / name, ours=ours)
+            )
+            for name, ours in (("daemon", False), ("ours", True))
+        ]
+        assert [*threads.map(lambda one: one.answer(probe), both)] == ["4 0", "4 0"]
+
+
 def _answers(row: Row, text: str, directory: Path) -> list[str]:
     ours = directory.name == "ours"
     directory.parent.mkdir(exist_ok=True)
@@ -82,6 +98,8 @@ def _answers(row: Row, text: str, directory: Path) -> list[str]:
             directory,
             ours=ours,
             commands=row.commands,
+            at=row.at,
+            by_inetd=row.by_inetd,
         ) as server,
     ):
         answers = [server.answer(Probe(ask, ask, row.login)) for ask, _ in row.asked]
@@ -93,7 +111,7 @@ def _answers(row: Row, text: str, directory: Path) -> list[str]:
 def await_text(file: Path, text: str) -> None:
     """A log may be written after the reply."""
     for _ in range(int(PATIENCE / 0.05)):
-        if file.exists() and text in file.read_text(errors="replace"):
+        if file.exists() and text.lower() in file.read_text(errors="replace").lower():
             return
         select.select([], [], [], 0.05)
     pytest.fail(f"{text!r} is not in {file}")
@@ -121,29 +139,21 @@ def test_the_table_names_what_there_is() -> None:
 
 
 TABLES: dict[Form, tuple[Option, ...]] = {V: VSFTPD_TABLE, A: PURE_TABLE, P: PROFTPD_TABLE}
+_RATES = "test_serve_rates.py::test_a_limit_slows_transfers"
 ELSEWHERE = {
-    "listen_ipv6": "test_serve.py",
-    "listen_address6": "test_serve.py",
-    "listen_port": "test_serve_lifetime.py",
-    "Port": "test_serve_lifetime.py",
-    "ServerType": "test_serve_lifetime.py",
-    "implicit_ssl": "test_serve_tls.py",
+    **dict.fromkeys(
+        ("anon_max_rate", "AnonymousBandwidth", "UserBandwidth", "TransferRate"), _RATES
+    ),
+    "implicit_ssl": "test_serve_tls.py::test_implicit_tls",
+    "MaxIdleTime": "test_serve_differential.py::test_a_session_may_be_idle_for_a_minute",
 }
-"""Options whose effect is shown there, through the setting that they are for."""
+"""Options whose effect is shown by another test, which plays no script of a row."""
 
-NOT_SHOWN = {
-    "nopriv_user": "no process here runs as it",
-    "User": "no process here runs as the server's; that of <Anonymous> is in every configuration",
-    "Group": "no process here runs as it",
-    "ssl_sslv2": "OpenSSL speaks it no more",
-    "ssl_sslv3": "OpenSSL speaks it no more",
-    "syslog_enable": "the log goes to standard error, and a notice says so",
-    "IPV6Only": "the other half of IPV4Only",
-    "MaxLoad": "a load is nothing that a test can make",
-    "MaxIdleTime": "it counts in minutes",
-    "VerboseLog": "the daemon's goes to syslog, which there is none of",
+OURS_ALONE = {
+    "anonymous.drop_box.quota_files": "test_serve_uploads.py::files_without_content_have_a_bound",
+    "anonymous.drop_box.quota_bytes": "test_serve_uploads.py::all_uploads_have_a_bound",
 }
-"""Options that no row shows → why."""
+"""Settings that no daemon has, and the test that shows them."""
 
 
 def kept(path: str) -> bool:
@@ -156,10 +166,15 @@ def test_every_option_that_is_obeyed_is_shown(form: Form) -> None:
     obeyed_here = {row.name for row in TABLES[form] if any(map(kept, row.paths))}
     shown = {name for row in OPTIONS if row.form is form for name in row.options.split()}
     assert shown <= {row.name for row in TABLES[form]}
-    assert obeyed_here - shown - {*ELSEWHERE, *NOT_SHOWN} == set()
-    assert not shown & ({*ELSEWHERE, *NOT_SHOWN} - {"User"})
-    for name in ELSEWHERE.values():
-        assert (Path(__file__).parent / name).exists()
+    assert obeyed_here - shown == {*ELSEWHERE} & obeyed_here
+    assert not shown & {*ELSEWHERE}
+
+
+@pytest.mark.parametrize("named", sorted({*ELSEWHERE.values(), *OURS_ALONE.values()}))
+def test_what_is_shown_elsewhere_is_there(named: str) -> None:
+    file, _, test = named.partition("::")
+    tree = ast.parse((Path(__file__).parent / file).read_text())
+    assert test in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
 def test_every_setting_that_is_kept_has_an_option_that_is_shown() -> None:
@@ -177,15 +192,4 @@ def test_every_setting_that_is_kept_has_an_option_that_is_shown() -> None:
         if option.name in ELSEWHERE
         for path in option.paths
     }
-    assert {path for path in paths() if kept(path)} - shown - elsewhere - NO_OPTION == set()
-
-
-NO_OPTION = {
-    "messages.goodbye_file",
-    "process.user",
-    "process.group",
-    "limits.load",
-    "anonymous.drop_box.quota_files",
-    "anonymous.drop_box.quota_bytes",
-}
-"""Settings of ours alone, which test_serve_uploads.py shows, and those of NOT_SHOWN."""
+    assert {path for path in paths() if kept(path)} - shown - elsewhere == {*OURS_ALONE}

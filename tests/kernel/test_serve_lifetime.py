@@ -249,7 +249,8 @@ def test_inetd_serves_the_one_connection(root: Path) -> None:
     client, server = accepted()
     command = [sys.executable, "-m", "ftpfw", "serve", "--root", str(root), "--upload", "--inetd"]
     with client, server:
-        process = subprocess.Popen(command, stdin=server.fileno(), stderr=subprocess.DEVNULL)
+        theirs = server.fileno()
+        process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs)
         server.close()
         assert client.recv(100) == b"220 FTP server ready.\r\n"
         for line, code in ((b"USER ftp", b"331"), (b"PASS x", b"230"), (b"PWD", b"257")):

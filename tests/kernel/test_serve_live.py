@@ -7,6 +7,7 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,11 +38,10 @@ def test_clients_on_ipv6(way: list[str], tmp_path: Path) -> None:
     require_root()
     require_program("curl")
     root = make_root(tmp_path)
-    with serve(root, "--root", str(root), "--upload", listen=("--address", SIX, "--port", "0")):
-        said = (tmp_path / "root.server" / "output").read_text()
-        port = int(said.split(f"{SIX}]:" if "]" in said else f"{SIX}:")[1].split()[0].rstrip(",."))
+    at = ("--address", SIX, "--port", "0")
+    with serve(root, "--root", str(root), "--upload", listen=at) as one:
         curl = ["curl", "-sS", "-v", "-g", "-m", "20", *way]
-        url = f"ftp://[{SIX}]:{port}"
+        url = f"ftp://[{SIX}]:{one.port}"
         got = subprocess.run([*curl, f"{url}/pub/big.bin"], capture_output=True, check=False)
         assert got.stdout == (root / "pub" / "big.bin").read_bytes(), got.stderr
         assert (b"> EPRT |2|" if way else b"> EPSV") in got.stderr
@@ -71,6 +71,17 @@ def test_a_user_without_privileges_serves(tmp_path: Path) -> None:
         assert talk.store("STOR new", b"x").startswith("55")
         status = Path(f"/proc/{one.workers()[0]}/status").read_text()
         assert "CapEff:\t0000000000000000" in status
+
+
+def test_a_certificate_that_nobody_vouches_for_cannot_be_demanded(tmp_path: Path) -> None:
+    require_root()
+    configuration = tmp_path / "vsftpd.conf"
+    text = DEMANDING.format(root=make_root(tmp_path), pem=certificate(tmp_path, "ours"))
+    configuration.write_text(text.partition("ca_certs_file")[0])
+    command = [sys.executable, "-m", "ftpfw", "serve", "--vsftpd", str(configuration)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert f"{configuration}:7: clients must have a certificate" in done.stderr
 
 
 def certificate(directory: Path, name: str) -> Path:

@@ -16,6 +16,7 @@ from .sockets import PACE
 
 VERSION = importlib.metadata.version("pyftpdlib")
 SOURCES = Path(sys.prefix) / f"pyftpdlib-{VERSION}"
+HERE = Path(__file__).parent
 NEEDED = ("OpenSSL", "psutil")
 
 
@@ -35,7 +36,7 @@ def test_pyftpdlibs_own_tests(tmp_path: Path) -> None:
     done = subprocess.run(
         [*command, "tests/test_functional.py", "tests/test_functional_ssl.py"],
         cwd=tmp_path,
-        env={**kept, "PYTHONPATH": str(Path(__file__).parent)},
+        env={**kept, "PYTHONPATH": os.pathsep.join(map(str, (HERE, HERE.parents[1])))},
         capture_output=True,
         text=True,
         check=False,

@@ -16,7 +16,7 @@ STARTS = "not configured for standalone"
 
 NOT_BY_VSFTPD = {
     *("no number", "too large", "no octal", "no address", "announced name", "ports", "no port"),
-    *("small verbs", "blank", "empty verb", "no verb", "NUL"),
+    *("small verbs", "blank", "empty verb", "no verb", "NUL", "nobody"),
 }
 """What vsftpd takes, for something else than is written or until a client comes."""
 
@@ -58,7 +58,7 @@ def proftpd_takes(text: str, directory: Path) -> bool:
 NOT_BY_PROFTPD = {"open quote", "no file", "other servers alone", "no port"}
 """What ProFTPD does not look at so closely."""
 
-NOT_HERE = {"TLS", "module that is loaded", "own file"}
+NOT_HERE = {"TLS", "asked", "and checked", "module that is loaded", "own file"}
 """What needs a module or a file that is not here."""
 
 

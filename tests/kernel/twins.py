@@ -82,7 +82,8 @@ class Running:
     def _answer(self, probe: Probe, talk: Talk) -> str:
         try:
             said = inside(
-                self.namespace, lambda: play(probe.script, talk, DEEDS, login=probe.login)
+                self.namespace,
+                lambda: play(probe.script, talk, DEEDS, login=probe.login, files=self.files),
             )
         except TimeoutError:
             pytest.fail(f"{probe.id}: no answer to {probe.script}")
@@ -104,12 +105,13 @@ def running(
     *,
     ours: bool,
     commands: str = "",
+    by_inetd: bool = False,
     at: tuple[str, int] = (HERE, PORT),
 ) -> Iterator[Running]:
     """One of the two, the daemon or ``ours``, by a configuration."""
     directory.mkdir()
     recipe = Recipe(text, (), ROOM + commands, "")
-    with serving(namespace, form, recipe, directory, ours=ours, at=at):
+    with serving(namespace, form, recipe, directory, by_inetd=by_inetd, ours=ours, at=at):
         root = directory / "srv" / "ftp"
         lines = (directory / "etc" / "passwd").read_text().splitlines()
         users = {int(line.split(":")[2]): line.split(":")[0] for line in lines}

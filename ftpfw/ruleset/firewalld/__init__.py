@@ -28,12 +28,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ftpfw.ruleset.compile import HELPER_NAME
+from ftpfw.ruleset.compile import HELPER_NAME, families
 from ftpfw.ruleset.firewalld import script
 from ftpfw.ruleset.firewalld.direct import direct_lines
 from ftpfw.ruleset.firewalld.expressible import require_firewalld_can
 from ftpfw.ruleset.firewalld.objects import helpers, policies, services
 from ftpfw.ruleset.policy import Backend, Policy
+from ftpfw.ruleset.ways import plan
 
 __all__ = ["render_script"]
 
@@ -47,5 +48,6 @@ def render_script(policy: Policy, backend: Backend, notes: Iterable[str] = ()) -
     assert backend is not Backend.AUTO, "auto is resolved by the host"
     require_firewalld_can(policy, backend)
     helper = HELPER_NAME.get(backend)
-    files = (*helpers(policy, helper), *services(policy, helper), *policies(policy, helper))
-    return script.render(policy, backend, files, direct_lines(policy, helper, backend), notes)
+    plans = [plan(policy, family, backend, helper) for family in families(policy)]
+    files = (*helpers(plans), *services(plans), *policies(plans))
+    return script.render(plans, backend, files, direct_lines(plans), notes)

@@ -10,11 +10,15 @@ policy that translates has ANY for its ingress, as firewalld's iptables backend 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ftpfw.ruleset.firewalld.reach import Reach, reaches
-from ftpfw.ruleset.policy import Address, Network, Policy
+from ftpfw.ruleset.filtering import UNPRIVILEGED
+from ftpfw.ruleset.firewalld.zones import served, zone_ways
+from ftpfw.ruleset.model import Builtin, Family, PortRange
+from ftpfw.ruleset.policy import Network
+from ftpfw.ruleset.translation import translated_ports
+from ftpfw.ruleset.ways import Plan, Way
 
 FIRST = -32768
 """The priority of a policy that comes before all others (firewalld.policy(5))."""
@@ -64,9 +68,11 @@ _Rules = Iterator[tuple[_Between, str, str]]
 """A rich rule's text with its policy, and its sentence last."""
 
 
-def helpers(policy: Policy, helper: str | None) -> Iterator[XmlFile]:
+def helpers(plans: Sequence[Plan]) -> Iterator[XmlFile]:
     """One for each port whose service attaches the helper."""
-    for port in _service_ports(policy, helper) if helper else ():
+    for port, helper in _services(plans):
+        if helper is None:
+            continue
         yield XmlFile(
             f"helpers/ftpfw-{port}.xml",
             (
@@ -79,9 +85,9 @@ def helpers(policy: Policy, helper: str | None) -> Iterator[XmlFile]:
         )
 
 
-def services(policy: Policy, helper: str | None) -> Iterator[XmlFile]:
+def services(plans: Sequence[Plan]) -> Iterator[XmlFile]:
     """One for each port that a policy accepts."""
-    for port in _service_ports(policy, helper):
+    for port, helper in _services(plans):
         attached = (f'  <helper name="ftpfw-{port}"/>',) if helper else ()
         yield XmlFile(
             f"services/ftpfw-{port}.xml",
@@ -96,9 +102,9 @@ def services(policy: Policy, helper: str | None) -> Iterator[XmlFile]:
         )
 
 
-def policies(policy: Policy, helper: str | None) -> Iterator[XmlFile]:
+def policies(plans: Sequence[Plan]) -> Iterator[XmlFile]:
     """Those that have a rule, in their order."""
-    rules = list(_rules(policy, helper))
+    rules = [rule for plan in plans for rule in _rules(plan)]
     for between in ORDER:
         own = [(rule, why) for place, rule, why in rules if place is between]
         if own:
@@ -123,85 +129,91 @@ def _policy_file(between: _Between, rules: Iterable[tuple[str, str]]) -> XmlFile
     )
 
 
-def _service_ports(policy: Policy, helper: str | None) -> list[int]:
-    used = (reach for reach in reaches(policy) if _has_service(reach, helper))
-    return sorted({port for reach in used for port in reach.ports})
+def _services(plans: Sequence[Plan]) -> list[tuple[int, str | None]]:
+    """Ports of services, each with the helper that there is."""
+    return sorted(
+        {
+            (port, plan.helper)
+            for plan in plans
+            for way in plan.ways
+            if served(way) or _wants_nat_module(way, plan.helper)
+            for port in way.ports
+        }
+    )
 
 
-def _has_service(reach: Reach, helper: str | None) -> bool:
-    return bool(reach.enter) and (not reach.published or _wants_nat_module(reach, helper))
-
-
-def _wants_nat_module(reach: Reach, helper: str | None) -> bool:
+def _wants_nat_module(way: Way, helper: str | None) -> bool:
     """Under NAT the kernel's own helper needs a second module, which services load."""
-    return reach.published and reach.clients is None and bool(reach.enter) and helper == "ftp"
+    return way.published and _from_outside(way) and helper == "ftp"
 
 
-def _rules(policy: Policy, helper: str | None) -> _Rules:
-    for reach in reaches(policy):
-        yield from _translate(reach, helper) if reach.published else _accept(policy, reach, helper)
-    if policy.gateway.masquerade:
-        for network in policy.clients.allow:
+def _from_outside(way: Way) -> bool:
+    return way.enter is not None and way.clients is None
+
+
+def _rules(plan: Plan) -> _Rules:
+    for way in zone_ways(plan):
+        yield from _translate(plan, way) if way.published else _accept(plan, way)
+    if plan.policy.gateway.masquerade:
+        for network in plan.networks:
             yield (
                 NAT,
-                _rich(network.version, "<masquerade/>", source=network),
-                f"Clients of {network} leave with the address of {policy.gateway.outside}.",
+                _rich(plan.family, "<masquerade/>", source=network),
+                f"Clients of {network} leave with the address of {plan.policy.gateway.outside}.",
             )
 
 
-def _accept(policy: Policy, reach: Reach, helper: str | None) -> _Rules:
+def _accept(plan: Plan, way: Way) -> _Rules:
     """Control connections, and with no helper the ports of passive transfers."""
-    place = _place(policy, reach)
-    to = reach.server.address if reach.server else None
-    for port in reach.ports:
-        what = f'<service name="ftpfw-{port}"/>' if reach.enter else _port(str(port))
+    place = _place(way)
+    for port in way.ports:
+        what = f'<service name="ftpfw-{port}"/>' if served(way) else _port(str(port))
         yield (
             place,
-            _rich(reach.version, what, "<accept/>", source=reach.clients, destination=to),
-            f"Control connections from {reach.origin} to port {port} of {reach.goal} pass.",
+            _rich(plan.family, what, "<accept/>", source=way.clients, destination=way.address),
+            f"Control connections from {way.origin} to port {port} of {way.goal} pass.",
         )
-    if helper is None:
-        ports = f"{reach.passive[0]}-{reach.passive[-1]}" if reach.passive else "1024-65535"
+    if plan.helper is None:
+        ports = _span(way.passive or UNPRIVILEGED)
+        what = _port(ports)
         yield (
             place,
-            _rich(reach.version, _port(ports), "<accept/>", source=reach.clients, destination=to),
-            f"Nobody reads the conversation: ports {ports} of {reach.goal} are open to"
-            f" {reach.origin} for passive transfers, and active ones fail.",
+            _rich(plan.family, what, "<accept/>", source=way.clients, destination=way.address),
+            f"Nobody reads the conversation: ports {ports} of {way.goal} are open to"
+            f" {way.origin} for passive transfers, and active ones fail.",
         )
 
 
-def _place(policy: Policy, reach: Reach) -> _Between:
-    if not reach.enter:
+def _place(way: Way) -> _Between:
+    if way.hook is Builtin.OUTPUT:
         return HOST
-    if reach.server is None:
+    if way.address is None:
         return OUT
-    from_outside = reach.enter == (policy.gateway.outside,)
-    if reach.leave:
-        return ROUTE if from_outside else ROUTE_IN
-    return HERE if from_outside else HERE_IN
+    if way.hook is Builtin.FORWARD:
+        return ROUTE if _from_outside(way) else ROUTE_IN
+    return HERE if _from_outside(way) else HERE_IN
 
 
-def _translate(reach: Reach, helper: str | None) -> _Rules:
+def _translate(plan: Plan, way: Way) -> _Rules:
     """What comes to a server's public address goes to its own, and is accepted with that."""
-    assert reach.server is not None, "only servers are published"
-    place = HOST_NAT if not reach.enter else PUBLISH if reach.clients is None else HAIRPIN
-    public, address = reach.server.public, reach.server.address
-    ports = [str(port) for port in reach.ports]
-    if helper is None and reach.passive:
-        ports.append(f"{reach.passive[0]}-{reach.passive[-1]}")
-    for port in ports:
-        forward = f'<forward-port port="{port}" protocol="tcp" to-addr="{address}"/>'
+    assert way.public is not None
+    assert way.address is not None, "only servers are published"
+    host = way.hook is Builtin.OUTPUT
+    place = HOST_NAT if host else PUBLISH if _from_outside(way) else HAIRPIN
+    address = way.address.network_address
+    for ports in map(_span, translated_ports(way, plan.helper)):
+        forward = f'<forward-port port="{ports}" protocol="tcp" to-addr="{address}"/>'
         yield (
             place,
-            _rich(reach.version, forward, source=reach.clients, destination=public),
-            f"Connections from {reach.origin} to port {port} of {public} go to {address}.",
+            _rich(plan.family, forward, source=way.clients, destination=way.public),
+            f"Connections from {way.origin} to port {ports} of {way.goal} go to {address}.",
         )
-    if _wants_nat_module(reach, helper):
-        for number in reach.ports:
-            service = f'<service name="ftpfw-{number}"/>'
+    if _wants_nat_module(way, plan.helper):
+        for port in way.ports:
+            service = f'<service name="ftpfw-{port}"/>'
             yield (
                 place,
-                _rich(reach.version, service, "<accept/>", destination=public),
+                _rich(plan.family, service, "<accept/>", destination=way.public),
                 "Accepts nothing that is not accepted already; for its service firewalld loads"
                 " nf_nat_ftp.",
             )
@@ -211,13 +223,18 @@ def _port(ports: str) -> str:
     return f'<port port="{ports}" protocol="tcp"/>'
 
 
+def _span(ports: PortRange) -> str:
+    return str(ports.first) if ports.first == ports.last else f"{ports.first}-{ports.last}"
+
+
 def _rich(
-    version: int,
+    family: Family,
     *elements: str,
     source: Network | None = None,
-    destination: Address | None = None,
+    destination: Network | None = None,
 ) -> str:
+    """``destination`` is one host."""
     named = f'<source address="{source}"/>' if source and source.prefixlen else ""
     if destination:
-        named += f'<destination address="{destination}"/>'
-    return f'<rule family="ipv{version}">{named}{"".join(elements)}</rule>'
+        named += f'<destination address="{destination.network_address}"/>'
+    return f'<rule family="ipv{family.value}">{named}{"".join(elements)}</rule>'

@@ -16,8 +16,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from ftpfw.ruleset.firewalld.objects import XmlFile
-from ftpfw.ruleset.firewalld.reach import between_zones, reaches, versions
-from ftpfw.ruleset.policy import Backend, Policy
+from ftpfw.ruleset.firewalld.zones import between_zones
+from ftpfw.ruleset.model import Family
+from ftpfw.ruleset.policy import Backend
+from ftpfw.ruleset.ways import Plan
 
 _HEAD = """\
 #!/bin/sh
@@ -250,20 +252,20 @@ esac
 
 
 def render(
-    policy: Policy,
+    plans: Sequence[Plan],
     backend: Backend,
     files: Sequence[XmlFile],
     direct: Sequence[str],
     notes: Iterable[str],
 ) -> str:
-    """The whole script; ``files`` and ``direct`` are what it puts in place."""
+    """The whole script; ``files`` and ``direct`` are what it puts in place of ``plans``."""
     facts = (_HELPER_FACTS if backend is not Backend.NONE else "") + _FACTS
     facts += _DIRECT_FACTS if direct else ""
     said = "".join(f"# {note}\n" for note in notes)
     head = _HEAD.format(backend=backend, notes=said, facts=facts)
     parts = (
         head.splitlines(),
-        _require_host(policy, backend),
+        _require_host(plans),
         _write_files(files),
         _direct_lines(direct),
         _TOOLS.splitlines(),
@@ -271,8 +273,8 @@ def render(
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
-def _require_host(policy: Policy, backend: Backend) -> Iterator[str]:
-    gateway = policy.gateway
+def _require_host(plans: Sequence[Plan]) -> Iterator[str]:
+    gateway = plans[0].policy.gateway
     yield ""
     yield "# The zones of the interfaces, and what this host must be like."
     yield "require_host() {"
@@ -286,8 +288,8 @@ def _require_host(policy: Policy, backend: Backend) -> Iterator[str]:
         yield f'        alone "$zone" "{" ".join(gateway.inside)}"'
         yield '        case " $inside " in *" $zone "*) ;; *) inside="$inside $zone" ;; esac'
         yield "    done"
-        yield from _require_forwarding(policy)
-    if backend is not Backend.NONE and any(between_zones(reach) for reach in reaches(policy)):
+        yield from _require_forwarding(plans)
+    if any(plan.helper and between_zones(way) for plan in plans for way in plan.ways):
         yield "    # firewalld's iptables backend attaches no helper between zones."
         yield "    ! grep -q '^FirewallBackend *= *iptables' \"$config/firewalld.conf\" ||"
         yield '        fail "FirewallBackend=iptables attaches no helper between zones" \\'
@@ -301,12 +303,12 @@ def _require_host(policy: Policy, backend: Backend) -> Iterator[str]:
     yield "}"
 
 
-def _require_forwarding(policy: Policy) -> Iterator[str]:
-    keys = {4: "net.ipv4.ip_forward", 6: "net.ipv6.conf.all.forwarding"}
-    for version in versions(policy):
-        key = keys[version]
+def _require_forwarding(plans: Sequence[Plan]) -> Iterator[str]:
+    keys = {Family.IPV4: "net.ipv4.ip_forward", Family.IPV6: "net.ipv6.conf.all.forwarding"}
+    for plan in plans:
+        key = keys[plan.family]
         yield f'    [ "$(sysctl -n {key})" = 1 ] ||'
-        yield f'        fail "this host does not forward IPv{version}" "sysctl -w {key}=1"'
+        yield f'        fail "this host does not forward {plan.family}" "sysctl -w {key}=1"'
 
 
 def _write_files(files: Sequence[XmlFile]) -> Iterator[str]:

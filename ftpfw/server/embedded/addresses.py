@@ -20,8 +20,7 @@ def listen_passive(address: str, ports: range | None, start: int) -> socket.sock
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     tried = [0] if ports is None else ports
     for step in range(len(tried)):
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setblocking(False)
+        listener = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((address, tried[(start + step) % len(tried)]))

@@ -19,20 +19,30 @@ class Census:
     sessions: int
     from_address: int
     logged_in: int
+    logged_in_from_address: int = 0
 
 
 def refuse_session(limits: Limits, census: Census) -> str | None:
     """The reply that turns a client away."""
-    if limits.clients is not None and census.sessions >= limits.clients:
+    if not limits.clients_from_login and _is_full(census.sessions, limits.clients):
         return TOO_MANY
-    each = limits.clients_per_address
-    return TOO_MANY_FROM_HERE if each is not None and census.from_address >= each else None
+    if limits.clients_per_address_from_login:
+        return None
+    return TOO_MANY_FROM_HERE if _is_full(census.from_address, limits.clients_per_address) else None
 
 
 def refuse_login(limits: Limits, census: Census) -> str | None:
     """The reply that refuses to log in one more; they all have the one anonymous user."""
-    bounds = [one for one in (limits.anonymous_clients, limits.clients_per_user) if one is not None]
-    return TOO_MANY if bounds and census.logged_in >= min(bounds) else None
+    bounds = [limits.anonymous_clients, limits.clients_per_user]
+    bounds += [limits.clients] if limits.clients_from_login else []
+    if any(_is_full(census.logged_in, one) for one in bounds):
+        return TOO_MANY
+    each = limits.clients_per_address if limits.clients_per_address_from_login else None
+    return TOO_MANY_FROM_HERE if _is_full(census.logged_in_from_address, each) else None
+
+
+def _is_full(taken: int, most: int | None) -> bool:
+    return most is not None and taken >= most
 
 
 @dataclass(frozen=True, slots=True)

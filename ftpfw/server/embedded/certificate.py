@@ -50,6 +50,9 @@ class Tls:
             context.set_ciphers(tls.ciphers)
         if tls.client_certificate:
             context.verify_mode = ssl.CERT_REQUIRED
+        elif tls.certificate_checked:
+            context.verify_mode = ssl.CERT_OPTIONAL
+        if self.authorities:
             context.load_verify_locations(cadata=self.authorities)
         context.load_cert_chain(f"/proc/self/fd/{self.memory}")
         return context
@@ -65,6 +68,10 @@ def load(settings: Settings) -> Tls:
     if tls.certificate is None:
         mend = "name one, or let ftpfw serve --tls make one"
         raise error_at(settings, "tls.certificate", "TLS without a certificate", mend)
+    if tls.client_certificate and tls.authorities is None:
+        what = "clients must have a certificate, and nobody is named to vouch for it"
+        mend = "name the file of the authorities, or demand no certificate"
+        raise error_at(settings, "tls.client_certificate", what, mend)
     memory = os.memfd_create("ftpfw-certificate")
     try:
         chain = Path(tls.certificate).read_text(encoding="ascii")

@@ -21,32 +21,12 @@ CHUNK = 1 << 20
 _BUFFER = memoryview(bytearray(CHUNK))
 """What all uploads of a worker are read into: fresh memory for each chunk costs page faults."""
 
-SMALL = 1 << 15
 SENT_AT_ONCE = 1 << 20
 TURNS = 4
 """Calls of sendfile for one client before others have their turn."""
 
 _AGAIN = (errno.EAGAIN, errno.EWOULDBLOCK, errno.EBUSY)
 _GONE = (errno.EPIPE, errno.ECONNRESET, errno.ENOTCONN, errno.ETIMEDOUT, errno.ESHUTDOWN)
-
-
-def send_small(sock: socket.socket, file: Any) -> bool:
-    """Send what is left of a small file at once; False where some of it is left still.
-
-    Most of the time of a small file goes into objects and events that it can do without.
-    """
-    offset: int = file.tell()
-    left: int = file.size - offset
-    if not 0 < left <= SMALL:
-        return False
-    sock.setblocking(False)
-    try:
-        sent = os.sendfile(sock.fileno(), file.fileno(), offset, left)
-    except OSError:
-        return False
-    if sent < left:
-        file.seek(offset + sent)
-    return sent == left
 
 
 class Data(DTPHandler):

@@ -75,13 +75,12 @@ class Files(Sight):
             os.unlink(name, dir_fd=folder)
 
     def rename(self, source: str, target: str) -> None:
-        """Rename; a file that is there is replaced where STOR may overwrite too."""
+        """Rename; what is there is replaced where STOR may overwrite too."""
         with self._folder("RNFR", source) as (old, name), self._folder("RNTO", target) as (new, to):
             if self.site.settings.anonymous.rights.overwrite:
                 os.rename(name, to, src_dir_fd=old, dst_dir_fd=new)
                 return
-            os.link(name, to, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
-            os.unlink(name, dir_fd=old)
+            jail.rename_to_new(old, name, new, to)
 
     def chmod(self, path: str, mode: int) -> None:
         """Change permissions, no others than read, write and execute."""

@@ -31,6 +31,16 @@ _syscall.argtypes = [
 ]
 _syscall.restype = ctypes.c_long
 
+RENAME_NOREPLACE = 1
+_renameat2 = _libc.renameat2
+_renameat2.argtypes = [
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.c_int,
+    ctypes.c_char_p,
+    ctypes.c_uint,
+]
+
 READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 PATH = os.O_PATH | os.O_CLOEXEC
@@ -93,3 +103,17 @@ class Jail:
     def close(self) -> None:
         """Give the directory back."""
         os.close(self.descriptor)
+
+
+def rename_to_new(old: int, name: str, new: int, to: str) -> None:
+    """Rename from one open directory to another, replacing nothing (renameat2(2)).
+
+    Not every file system can: there a file gets its new name by link(2), and directories stay.
+    """
+    if not _renameat2(old, os.fsencode(name), new, os.fsencode(to), RENAME_NOREPLACE):
+        return
+    number = ctypes.get_errno()
+    if number not in {errno.EINVAL, errno.ENOSYS}:
+        raise OSError(number, os.strerror(number))
+    os.link(name, to, src_dir_fd=old, dst_dir_fd=new, follow_symlinks=False)
+    os.unlink(name, dir_fd=old)

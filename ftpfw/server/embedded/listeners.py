@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 from collections.abc import MutableMapping
 
 from ftpfw.errors import HostError
@@ -47,6 +48,30 @@ def standard_input() -> socket.socket:
             mend="have inetd or a service manager start it, or leave --inetd out",
         ) from error
     return connection
+
+
+def spare_connection() -> bool:
+    """Keep output and errors off the connection, which inetd hands over as all three; if it has."""
+    taken = [number for number in (1, 2) if _is_socket(0) and _are_one(0, number)]
+    for number in taken:
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, number)
+        os.close(nothing)
+    return bool(taken)
+
+
+def _is_socket(number: int) -> bool:
+    try:
+        return stat.S_ISSOCK(os.fstat(number).st_mode)
+    except OSError:
+        return False
+
+
+def _are_one(one: int, other: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(one), os.fstat(other))
+    except OSError:
+        return False
 
 
 def addresses(settings: Settings) -> list[tuple[socket.AddressFamily, str]]:

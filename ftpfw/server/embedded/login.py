@@ -61,10 +61,9 @@ class Login(Opening):
         self.warn(f"login as {self.username!r} refused")
         self.username = ""
         most = self.site.settings.login.failures
+        self.respond("530 This server is for anonymous clients.")
         if most is not None and self.failures >= most:
-            self.end("421 Too many failed logins.")
-        else:
-            self.respond("530 This server is for anonymous clients.")
+            self.close_when_done()
 
     def flush_account(self) -> None:
         """Nobody is logged in any more."""

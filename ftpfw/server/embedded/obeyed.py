@@ -30,6 +30,10 @@ def _foreign(path: Path) -> Callable[[Settings], bool]:
     return lambda all_: all_.get(path) is not Audience.NOBODY
 
 
+def _is_set(path: Path) -> Callable[[Settings], bool]:
+    return lambda all_: all_.get(path) is not None
+
+
 ROWS = (
     Row(
         "anonymous.enabled",
@@ -60,11 +64,24 @@ ROWS = (
         "listings are of one directory: LIST -R goes no deeper",
     ),
     Row(
+        "tls.certificate_checked",
+        lambda all_: all_.tls.client_certificate and not all_.tls.certificate_checked,
+        "a client's certificate has to be vouched for: anybody can make one",
+    ),
+    Row(
         "logs.transfer_format",
         lambda all_: (
             all_.logs.transfers is not None and all_.logs.transfer_format not in {"xferlog"}
         ),
         "transfers are logged as xferlog",
+    ),
+    *(
+        Row(
+            path,
+            _is_set(path),
+            "no process runs as it: sessions run as the user of anonymous clients",
+        )
+        for path in ("process.user", "process.group")
     ),
     Row("logs.syslog", lambda all_: all_.logs.syslog is not None, "the log goes to standard error"),
     Row("logs.daemon", lambda all_: all_.logs.daemon is not None, "the log goes to standard error"),

@@ -54,7 +54,7 @@ def is_odd(name: str) -> bool:
 
 def is_clean(line: str) -> bool:
     """Whether a command line has no control character, which would break replies and logs."""
-    return not any(char < " " or char == "\x7f" for char in line)
+    return line.isprintable() or not any(char < " " or char == "\x7f" for char in line)
 
 
 def shown(name: str) -> str:

@@ -52,6 +52,7 @@ class Seats:
             len(records),
             sum(record[2] == packed for record in records),
             sum(record[1] for record in records),
+            sum(record[1] for record in records if record[2] == packed),
         )
 
     def take(self, address: str) -> int | None:

@@ -19,6 +19,8 @@ from ftpfw.server.embedded.turns import LONGEST_LINE
 class Session(Login, Transfers):
     """One client."""
 
+    proto_cmds = Transfers.proto_cmds | {"STAT": Transfers.proto_cmds["STAT"] | {"auth": True}}
+
     def __init__(self, conn: socket.socket, server: Any, seat: int, ioloop: Any = None) -> None:
         self._named = ""  # the argument as the client wrote it
         super().__init__(conn, server, seat, ioloop)
@@ -87,6 +89,5 @@ class Session(Login, Transfers):
         """Of the session no more than the client knows."""
         if path:
             return super().ftp_STAT(path)
-        who = "logged in" if self.authenticated else "not logged in"
-        self.say(211, ("Status", f" {who}; TYPE {self._current_type.upper()}", "End"))
+        self.say(211, ("Status", f" logged in; TYPE {self._current_type.upper()}", "End"))
         return None

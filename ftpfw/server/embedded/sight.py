@@ -148,7 +148,11 @@ class Sight(AbstractedFS):
                 whole = join(path, name)
                 if hidden or (unlisted and unlisted(whole)) or judge(self.site.law, "CWD", whole):
                     continue
+                if listing.hide_unreachable and not _can_open(descriptor, name):
+                    continue
                 shown.append(name)
+        if not self.site.settings.anonymous.drop_box.shown:
+            shown = [name for name in shown if join(path, name) not in self.site.law.boxes]
         shown.sort()
         return shown[: listing.entries]
 
@@ -231,3 +235,12 @@ class Sight(AbstractedFS):
         else:
             letters = (("d", may("DELE")), ("f", may("RNFR")), ("r", may("RETR")))
         return "".join(letter for letter, can in letters if can)
+
+
+def _can_open(directory: int, name: str) -> bool:
+    """Whether the process may read a file, or enter a directory."""
+    try:
+        is_directory = stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode)
+    except OSError:
+        return False
+    return os.access(name, os.X_OK if is_directory else os.R_OK, dir_fd=directory)

@@ -8,8 +8,7 @@ import time
 from typing import Any
 
 from ftpfw.ftp.xferlog import Line, format_line
-from ftpfw.server.embedded.data import send_small
-from ftpfw.server.embedded.download import Download
+from ftpfw.server.embedded.download import Download, send_small
 from ftpfw.server.embedded.judge import DENIED, may_overwrite, may_resume
 from ftpfw.server.embedded.opening import Opening
 from ftpfw.server.embedded.paths import split
@@ -27,17 +26,23 @@ class Transfers(Opening):
             if file is not None:
                 file.close()
             return
-        size = f" ({file.size} bytes)" if isinstance(file, Download) else ""
         if self._dtp_acceptor is not None:
             self._dtp_acceptor.handle_read_event()  # it may have come, and not be noticed yet
-        self.respond(f"150 Opening data connection{size}.")
-        if isinstance(file, Download) and self._connected is not None and self._sends_at_once(file):
-            return
+        if isinstance(file, Download):
+            begins = f"150 Opening data connection ({file.size} bytes)."
+            if self._sends_at_once(file, begins):
+                return
+        else:
+            begins = "150 Opening data connection."
+        self.respond(begins)
         self._out_dtp_queue = (data, isproducer, file, cmd)
         self._begin()
 
-    def _sends_at_once(self, file: Download) -> bool:
-        """Whether a small file has gone over the data connection that waits, whole."""
+    def _sends_at_once(self, file: Download, begins: str) -> bool:
+        """Whether a small file has gone over the data connection that waits, whole.
+
+        Both replies go in one segment then: a second one would wake the client once more.
+        """
         rate = self.site.settings.limits.anonymous_download_rate
         sock = self._connected
         if sock is None or rate is not None or self._current_type != "i":
@@ -48,7 +53,7 @@ class Transfers(Opening):
         sock.close()
         file.close()
         self._transferred = time.monotonic()
-        self.respond("226 Transfer complete.")
+        self.respond(f"{begins}\r\n226 Transfer complete.")
         self.log_transfer("RETR", file.name, False, True, 0.0, file.size)
         return True
 

@@ -48,13 +48,17 @@ class Directive:
 
 @dataclass(slots=True)
 class Context:
-    """What stands between ``<kind …>`` and ``</kind>``; the whole file has no kind."""
+    """What stands between ``<kind …>`` and ``</kind>``; the whole file has no kind.
+
+    ``heard`` are the names of its directives that a setting has been taken from.
+    """
 
     kind: str
     arguments: tuple[str, ...]
     place: Place
     directives: list[Directive] = field(default_factory=list)
     contexts: list[Context] = field(default_factory=list)
+    heard: set[str] = field(default_factory=set)
 
     def inner(self, kind: str) -> list[Context]:
         """The contexts of a kind in this one."""

@@ -28,6 +28,12 @@ GROUPS = {
 }  # fmt: skip
 """As 1.3.8 has them; its manual leaves SITE_CHMOD, MFMT and RNFR out of WRITE."""
 
+UNLIMITED = frozenset(
+    ("ABOR", "ALLO", "CLNT", "CSID", "MODE", "OPTS", "PASS", "QUIT", "REST", "SITE", "STRU", "SYST",
+     "TYPE", "USER")
+)  # fmt: skip
+"""Commands that are obeyed whatever a limit says of them (measured on 1.3.8)."""
+
 _CONDITIONS = {"AllowUser", "DenyUser", "AllowGroup", "DenyGroup", "AllowClass", "DenyClass"}
 
 

@@ -2,25 +2,22 @@
 
 The main server is read, with ``<Global>`` and its last ``<Anonymous>``. Refused by name, since a
 server that left them out would let too much through: other servers and anonymous sections,
-limits for some users, groups or addresses alone, settings of directories that are neither a drop
-box nor all there is, and directives that are not in the table.
+and what ``left_out`` names: limits for some users, groups or addresses alone, of directories that
+are no drop box, directives that are not in the table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ftpfw.server.options import Form, Given, Option, Reading, Standing, Trap
-from ftpfw.server.proftpd.grammar import Context, Directive, Include, parse
-from ftpfw.server.proftpd.limits import GROUPS, Outcome, lets_in_by_order, names, outcome
-from ftpfw.server.proftpd.meaning import (
-    VERB_OF,
-    Site,
-    boolean,
-    find,
-    settings_of,
-    upload_directories,
-)
+from ftpfw.server.options import Form, Given, Reading, Trap
+from ftpfw.server.proftpd.arguments import boolean
+from ftpfw.server.proftpd.grammar import Context, Include, parse
+from ftpfw.server.proftpd.left_out import of_context, option_of, rest_of
+from ftpfw.server.proftpd.limits import GROUPS, lets_in_by_order, names
+from ftpfw.server.proftpd.meaning import settings_of
+from ftpfw.server.proftpd.rights import VERB_OF
+from ftpfw.server.proftpd.site import Site, find, upload_directories
 from ftpfw.server.proftpd.table import ROWS, TABLE
 from ftpfw.server.settings import Daemon, Origin, Path, Settings, changed, settled
 
@@ -37,16 +34,9 @@ _BY_VERB: Mapping[Path, str] = {
     "anonymous.drop_box.directories": "STOR",
     "anonymous.drop_box.readable": "RETR",
     "anonymous.drop_box.listed": "LIST",
+    "anonymous.drop_box.shown": "LIST",
 }
 """Path → the verb by whose limits it is decided."""
-
-_ARGUMENTS = {
-    "TransferRate": 2,
-    "MaxStoreFileSize": 2,
-    "TimeoutSession": 1,
-    "AllowForeignAddress": 1,
-}
-"""What takes more arguments only to say for whom it is."""
 
 
 def read(
@@ -59,10 +49,10 @@ def read(
     tree = parse(text, file, include, defined)
     site = Site.of(tree)
     values = settings_of(site)
-    everything = changed(Settings(origins=_origins(site, file)), values)
-    given = tuple(_given(tree, site))
+    settings = settled(changed(Settings(origins=_origins(site, file)), values))
+    given = tuple(_given(tree, site, settings))
     traps = tuple(_traps(tree, site))
-    return Reading(Daemon.PROFTPD, Form.PROFTPD, file, settled(everything), given, traps)
+    return Reading(Daemon.PROFTPD, Form.PROFTPD, file, settings, given, traps)
 
 
 def _origins(site: Site, file: str) -> dict[Path, Origin]:
@@ -108,17 +98,16 @@ def _covers(about: set[str], verb: str) -> bool:
     return bool(about & {verb, *groups, *everything})
 
 
-def _given(tree: Context, site: Site) -> Iterator[Given]:
+def _given(tree: Context, site: Site, settings: Settings) -> Iterator[Given]:
     """Every line and context, with an option of its own where it cannot be obeyed."""
-    boxes = upload_directories(site)
     for context in _reachable(tree):
         for line in context.directives:
-            yield Given(_option(line), " ".join(line.arguments), line.place.origin(line.name))
+            for option in (option_of(line, context, site, settings), *rest_of(line, settings)):
+                origin = line.place.origin(line.name)
+                yield Given(option, " ".join(line.arguments), origin)
         for inner in context.contexts:
-            name = f"<{inner.kind}>"
-            why = _not_obeyed(inner, site, boxes)
-            option = Option(name, "", "", what=why, harmless=()) if why else TABLE[name]
-            yield Given(option, " ".join(inner.arguments), inner.place.origin(name))
+            option = of_context(inner, context, site, settings)
+            yield Given(option, " ".join(inner.arguments), inner.place.origin(option.name))
 
 
 def _reachable(context: Context) -> Iterator[Context]:
@@ -127,33 +116,6 @@ def _reachable(context: Context) -> Iterator[Context]:
     for inner in context.contexts:
         if inner.kind != "VirtualHost":
             yield from _reachable(inner)
-
-
-def _option(line: Directive) -> Option:
-    if not line.known:
-        return Option(line.name, "", "", what="a directive that ftpfw does not know", harmless=())
-    if len(line.arguments) > _ARGUMENTS.get(line.name, 99):
-        return Option(line.name, "", "", what="a limit for some alone", harmless=())
-    return TABLE[line.name]
-
-
-def _not_obeyed(context: Context, site: Site, boxes: list[Context]) -> str:
-    """Why a context cannot be obeyed; empty where it can."""
-    if context.kind == "Limit" and outcome(context) is Outcome.SOME:
-        return "a limit for some users, groups or addresses alone"
-    if context.kind == "Anonymous" and context is not site.anonymous:
-        return "another anonymous section"
-    if context.kind == "Directory" and context not in (*boxes, *site.users, *site.guests):
-        return "settings of a directory that is no drop box" if _has_a_say(context) else ""
-    return ""
-
-
-def _has_a_say(context: Context) -> bool:
-    """Whether anything in it is more than harmless."""
-    lines = [(_option(line), " ".join(line.arguments)) for line in context.directives]
-    return bool(context.contexts) or any(
-        option.standing(text) is not Standing.IGNORED for option, text in lines
-    )
 
 
 def _traps(tree: Context, site: Site) -> Iterator[Trap]:

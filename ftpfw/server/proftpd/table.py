@@ -41,6 +41,7 @@ _BOX = (
     "anonymous.drop_box.directories",
     "anonymous.drop_box.readable",
     "anonymous.drop_box.listed",
+    "anonymous.drop_box.shown",
 )
 _FROM_LIMITS = (
     "anonymous.enabled",
@@ -59,8 +60,10 @@ _LEVELS = ("tls.anonymous", "tls.users")
 _RATES = tuple(
     f"limits.{who}_{way}_rate" for who in ("anonymous", "user") for way in ("upload", "download")
 )
+_CLIENTS = ("limits.clients", "limits.clients_from_login")
+_FROM_ONE_ADDRESS = ("limits.clients_per_address", "limits.clients_per_address_from_login")
 _OFF = ("off", "no", "false", "0", "none")
-_ON = ("on", "yes", "true", "1")
+ON = ("on", "yes", "true", "1")
 
 
 def _row(
@@ -237,7 +240,9 @@ ROWS = (
     _row("PathDenyFilter", _EVERYWHERE, "", _NAMES, "names that cannot be stored"),
     _row("AllowFilter", _EVERYWHERE, "", "arguments of commands that are obeyed", harmless=()),
     _row("DenyFilter", _EVERYWHERE, "", "arguments of commands that are not", harmless=("\\*.*/",)),
-    _row("HideNoAccess", "ad", "off", "hides what cannot be reached"),
+    _row(
+        "HideNoAccess", "ad", "off", ("listing.hide_unreachable",), "hides what cannot be reached"
+    ),
     _row("HideUser", "ad", "", "hides files of a user", harmless=()),
     _row("HideGroup", "ad", "", "hides files of a group", harmless=()),
     _row("HideFiles", "d", "none", "hides names", harmless=("none",)),
@@ -250,19 +255,19 @@ ROWS = (
     _row("QuotaEngine", _SERVER, "off", "quotas of mod_quotatab", harmless=_OFF),
     _row("Ratios", _LOGIN, "off", "ratios of mod_ratio", harmless=_OFF),
     # how much
-    _row("MaxInstances", "s", "none", ("limits.clients",), "processes at a time"),
+    _row("MaxInstances", "s", "none", _CLIENTS, "processes at a time"),
     _row(
         "MaxClients",
         _LOGIN,
         "none",
-        ("limits.clients", "limits.anonymous_clients"),
+        (*_CLIENTS, "limits.anonymous_clients"),
         "sessions at a time",
     ),
     _row(
         "MaxClientsPerHost",
         _LOGIN,
         "none",
-        ("limits.clients_per_address",),
+        _FROM_ONE_ADDRESS,
         "of them, from one address",
     ),
     _row(
@@ -277,7 +282,7 @@ ROWS = (
         "MaxConnectionsPerHost",
         _SERVER,
         "none",
-        ("limits.clients_per_address",),
+        _FROM_ONE_ADDRESS,
         "connections from one address",
     ),
     _row("MaxConnectionRate", "s", "none", "new connections a second"),
@@ -312,7 +317,13 @@ ROWS = (
         ("tls.session_reuse", "tls.implicit"),
         "what of TLS is done otherwise",
     ),
-    _row("TLSVerifyClient", _SERVER, "off", ("tls.client_certificate",), "asks for a certificate"),
+    _row(
+        "TLSVerifyClient",
+        _SERVER,
+        "off",
+        ("tls.client_certificate", "tls.certificate_checked"),
+        "asks for a certificate",
+    ),
     _row("TLSCACertificateFile", _SERVER, "", ("tls.authorities",), "authorities of clients"),
     _row("TLSProtocol", _SERVER, "", ("tls.obsolete",), "versions that are spoken"),
     _row("TLSLog", _SERVER, "", "the log of TLS"),

@@ -1,7 +1,8 @@
 """Settings to the text of a proftpd.conf.
 
-What the daemon does by itself is left out, but for who may log in, what may be written, and
-AllowForeignAddress, which protects passive connections only where it is written out.
+What the daemon does by itself is left out, but for who may log in, what may be written,
+AllowForeignAddress, which protects passive connections only where it is written out, and User and
+Group, without which it stays root.
 """
 
 from __future__ import annotations
@@ -10,16 +11,13 @@ import re
 from collections.abc import Collection, Iterator
 
 from ftpfw.server.options import Written, unexpressed
-from ftpfw.server.proftpd.meaning import (
-    BY_ITSELF,
-    DOT_FILES,
-    LIMITED,
-    SOURCES,
-    VERB_OF,
-    WRITING,
-)
+from ftpfw.server.proftpd.files import DOT_FILES
+from ftpfw.server.proftpd.limits import UNLIMITED
+from ftpfw.server.proftpd.logins import BY_ITSELF, PAM_ALONE, SOURCES
 from ftpfw.server.proftpd.reader import read
+from ftpfw.server.proftpd.rights import LIMITED, VERB_OF, WRITING
 from ftpfw.server.proftpd.table import TABLE
+from ftpfw.server.proftpd.tls import VERSIONS
 from ftpfw.server.settings import (
     Audience,
     DotFiles,
@@ -31,10 +29,14 @@ from ftpfw.server.settings import (
     Syntax,
     TlsLevel,
     settled,
+    umask_for,
 )
 
 _PLAIN = re.compile(r"[!$-~]*[!$-\[\]-~]")  # no blank, no quote, no #, no \ that ends the line
 _WRITABLE = re.compile(r"[^\n\r\0]*")
+
+_HIGHEST = 2**31 - 1
+"""It does not start with a larger number (measured on 1.3.8)."""
 
 Lines = Iterator[str]
 
@@ -141,8 +143,8 @@ def _server(settings: Settings) -> Lines:
         yield from _line("DefaultAddress", *listen.addresses)
         yield from _line("SocketBindTight", "on")
     yield from _line("Port", listen.port)
-    yield from _optional("User", process.user)
-    yield from _optional("Group", process.group)
+    yield from _line("User", process.user or "nobody")
+    yield from _line("Group", process.group or "nogroup")
     if process.pid_file != "/run/proftpd.pid" and (process.pid_file or "").startswith("/"):
         yield from _optional("PidFile", process.pid_file)
     yield from _line("UseReverseDNS", _on(settings.logs.resolve))
@@ -153,16 +155,24 @@ def _server(settings: Settings) -> Lines:
 def _data(settings: Settings) -> Lines:
     passive, active = settings.passive, settings.active
     if passive.ports is not None:
-        yield from _line("PassivePorts", passive.ports.start, passive.ports.stop - 1)
+        yield from _line("PassivePorts", *_two(passive.ports))
     yield from _optional("MasqueradeAddress", passive.announced)
     if not (passive.foreign is Audience.EVERYBODY and active.foreign is Audience.NOBODY):
         foreign = _narrower(settings)
         yield from _line("AllowForeignAddress", _on(foreign is not Audience.NOBODY))
-    denied = list(settings.commands.denied)
+    denied = [verb for verb in settings.commands.denied if verb not in UNLIMITED]
     denied += [] if passive.enabled else ["PASV", "EPSV"]
     denied += [] if active.enabled else ["PORT", "EPRT"]
     if denied:
         yield from _within(f"Limit {' '.join(denied)}", iter(["DenyAll"]))
+
+
+def _two(ports: range) -> tuple[int, int]:
+    """The first and the last, which have to be two (measured on 1.3.8)."""
+    last = ports.stop - 1
+    return (
+        (ports.start, last) if len(ports) > 1 else (min(ports.start, 65534), min(last, 65534) + 1)
+    )
 
 
 def _narrower(settings: Settings) -> Audience:
@@ -185,21 +195,32 @@ def _messages(settings: Settings) -> Lines:
 
 def _limits(settings: Settings) -> Lines:
     limits, timeouts = settings.limits, settings.timeouts
-    if limits.clients is not None:
-        yield from _line("MaxInstances", limits.clients)
-        yield from _line("MaxClients", limits.clients)
-    yield from _optional("MaxClientsPerHost", limits.clients_per_address)
-    yield from _optional("MaxClientsPerUser", limits.clients_per_user)
+    if not limits.clients_from_login:
+        yield from _count("MaxInstances", limits.clients)
+    yield from _count("MaxClients", limits.clients)
+    kind = "Clients" if limits.clients_per_address_from_login else "Connections"
+    yield from _count(f"Max{kind}PerHost", limits.clients_per_address)
+    yield from _count("MaxClientsPerUser", limits.clients_per_user)
     yield from _rates(limits.user_upload_rate, limits.user_download_rate)
     if limits.upload_bytes is not None:
         yield from _line("MaxStoreFileSize", limits.upload_bytes, "B")
-    yield from _line("TimeoutIdle", timeouts.idle or 0)
-    yield from _line("TimeoutLogin", timeouts.login or 0)
-    yield from _line("TimeoutNoTransfer", timeouts.no_transfer or 0)
-    yield from _line("TimeoutStalled", timeouts.stalled or 0)
+    yield from _time("TimeoutIdle", timeouts.idle)
+    yield from _time("TimeoutLogin", timeouts.login)
+    yield from _time("TimeoutNoTransfer", timeouts.no_transfer)
+    yield from _time("TimeoutStalled", timeouts.stalled)
     if timeouts.session is not None:
-        yield from _line("TimeoutSession", timeouts.session)
-    yield from _line("MaxLoginAttempts", settings.login.failures or "none")
+        yield from _time("TimeoutSession", timeouts.session)
+    if settings.login.failures is None:
+        yield from _line("MaxLoginAttempts", "none")
+    yield from _count("MaxLoginAttempts", settings.login.failures)
+
+
+def _count(name: str, value: int | None) -> Lines:
+    return iter(()) if value is None else _line(name, min(max(value, 1), _HIGHEST))
+
+
+def _time(name: str, seconds: int | None) -> Lines:
+    return _line(name, min(seconds or 0, _HIGHEST))
 
 
 def _rates(upload: int | None, download: int | None) -> Lines:
@@ -216,28 +237,27 @@ def _tls(settings: Settings) -> Lines:
         return
     yield from _within("IfModule !mod_tls.c", _line("LoadModule", "mod_tls.c"))
     yield from _line("TLSEngine", "on")
-    yield from _line(
-        "TLSRequired",
-        _REQUIRED[
-            max(tls.users, tls.anonymous, key=_ORDER.index)
-            if not settings.users.enabled
-            else tls.users
-        ],
-    )
+    level = tls.users if settings.users.enabled else tls.anonymous
+    yield from _line("TLSRequired", _REQUIRED[level])
     yield from _optional("TLSRSACertificateFile", tls.certificate)
     yield from _optional("TLSRSACertificateKeyFile", tls.key)
     yield from _optional("TLSCipherSuite", tls.ciphers)
     yield from _optional("TLSCACertificateFile", tls.authorities)
-    if tls.client_certificate:
-        yield from _line("TLSVerifyClient", "on")
+    if tls.client_certificate or tls.certificate_checked:
+        yield from _line("TLSVerifyClient", "on" if tls.client_certificate else "optional")
     options = ["NoSessionReuseRequired"] * (not tls.session_reuse)
     options += ["UseImplicitSSL"] * tls.implicit
     if options:
         yield from _line("TLSOptions", *options)
-    yield from _line("TLSProtocol", *tls.obsolete, "TLSv1.2", "TLSv1.3")
+    yield from _line("TLSProtocol", *_versions(tls.obsolete))
 
 
-_ORDER = list(TlsLevel)
+def _versions(obsolete: tuple[str, ...]) -> tuple[str, ...]:
+    """Versions without a gap: OpenSSL speaks none above one (measured)."""
+    first = min((VERSIONS.index(one) for one in obsolete if one in VERSIONS), default=None)
+    return VERSIONS[VERSIONS.index("TLSv1.2") if first is None else first :]
+
+
 _REQUIRED = {
     TlsLevel.OFF: "off",
     TlsLevel.OPTIONAL: "off",
@@ -279,8 +299,9 @@ def _users(settings: Settings) -> Lines:
     yield from _line("RootLogin", _on(users.root_login))
     yield from _line("RequireValidShell", _on(users.valid_shell))
     yield from _line("UseFtpUsers", _on(users.denied_list))
-    yield from _sources(users.sources)
-    yield from _line("Umask", f"{users.file_umask:04o}", f"{users.directory_umask:04o}")
+    if users.enabled:
+        yield from _sources(users.sources)
+    yield from _umask(settings, "users")
     yield from _files(settings)
     if not users.enabled:
         yield from _within("Limit LOGIN", iter(["DenyAll"]))
@@ -288,6 +309,11 @@ def _users(settings: Settings) -> Lines:
     yield from _line("AllowOverwrite", _on(users.rights.overwrite))
     yield from _line("AllowStoreRestart", _on(users.rights.resume))
     yield from _denied(users.rights, tuple(VERB_OF))
+
+
+def _umask(settings: Settings, who: str) -> Lines:
+    masks = umask_for(settings, who, 0o666), settings.get(f"{who}.directory_umask")
+    return _line("Umask", *(f"{mask:04o}" for mask in masks))
 
 
 def _sources(sources: tuple[str, ...]) -> Lines:
@@ -299,6 +325,9 @@ def _sources(sources: tuple[str, ...]) -> Lines:
         "mod_auth_file.c" if one.startswith("file:") else modules.get(one, one) for one in sources
     ]
     if all(re.fullmatch(r"mod_\w+\.c", one) for one in known):
+        said, meant = PAM_ALONE
+        if "mod_auth_unix.c" not in known:
+            known = " ".join(known).replace(meant, said).split()
         yield from _line("AuthOrder", *known)
         yield from _optional("AuthUserFile", files[0] if files else None)
 
@@ -360,15 +389,17 @@ def _section(settings: Settings) -> Lines:
     yield from _line("RequireValidShell", "off")
     if _narrower(settings) is Audience.USERS:
         yield from _line("AllowForeignAddress", "off")
-    yield from _optional("MaxClients", limits.anonymous_clients)
+    yield from _count("MaxClients", limits.anonymous_clients)
     yield from _rates(limits.anonymous_upload_rate, limits.anonymous_download_rate)
-    yield from _line("Umask", f"{anonymous.file_umask:04o}", f"{anonymous.directory_umask:04o}")
+    yield from _umask(settings, "anonymous")
     if anonymous.dot_files is not DotFiles.FREE:
         yield from _line("PathDenyFilter", DOT_FILES)
     if settings.tls.users is not settings.tls.anonymous and settings.tls.users is not TlsLevel.OFF:
         yield from _line("TLSRequired", _REQUIRED[settings.tls.anonymous])
     if not settings.users.enabled:
         yield from _within("Limit LOGIN", iter(["AllowAll"]))
+    if settings.listing.hide_unreachable:
+        yield from _line("HideNoAccess", "on")
     yield from _rights(settings)
 
 

@@ -3,7 +3,8 @@
 ``values`` holds every option: bool, int, text, or a tuple of numbers; "" where it is neither
 given nor has a default. ``ALWAYS`` is what the daemon does whatever its options are. Measured
 on 1.0.50: KeepAllFiles stops DELE alone, AutoRename keeps STOR but not APPE from an existing
-file, and NoTruncate lets anonymous clients replace files.
+file, and NoTruncate lets anonymous clients replace files. They store no name that begins with a
+dot, whatever is set, and AllowDotFiles alone decides whether they fetch one.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ftpfw.server.settings import (
     Settings,
     Start,
     TlsLevel,
+    umask_for,
 )
 
 Values = Mapping[str, Any]
@@ -55,6 +57,7 @@ ALWAYS: Mapping[Path, Any] = {
     "anonymous.rights.touch": False,
     "anonymous.drop_box.directories": (),
     "anonymous.drop_box.listed": True,
+    "anonymous.drop_box.shown": True,
     "anonymous.drop_box.owner": None,
     "anonymous.drop_box.owner_mode": None,
     "anonymous.drop_box.quota_bytes": None,
@@ -79,8 +82,9 @@ ALWAYS: Mapping[Path, Any] = {
     "files.allowed_uploads": None,
     "files.allowed_downloads": None,
     "files.unlisted": None,
-    "files.base_mode": 0o666,
     "files.keep_partial": True,
+    "limits.clients_from_login": False,
+    "limits.clients_per_address_from_login": False,
     "limits.upload_bytes": None,
     "timeouts.login": None,
     "timeouts.no_transfer": None,
@@ -90,18 +94,27 @@ ALWAYS: Mapping[Path, Any] = {
     "login.success_delay": 0,
     "tls.implicit": False,
     "tls.session_reuse": False,
-    "tls.authorities": None,
     "tls.obsolete": (),
     "logs.daemon": None,
     "logs.wtmp": False,
     "listing.hide_ids": False,
     "listing.dot_files": False,
+    "listing.hide_unreachable": False,
     "listing.local_time": False,
     "commands.denied": (),
     "commands.allowed": None,
     "process.user": None,
     "process.group": None,
 }
+
+HIGHEST = 2**31 - 1
+
+ENDLESS = 10**9
+"""As good as no limit of a listing. -1 is none too, but its double overflows (measured on 1.0.50):
+a pattern in LIST then finds nothing."""
+
+DEFAULT_IDLE = 15
+"""Minutes; there is no word for none."""
 
 _LEVELS = tuple(TlsLevel)
 _CERTIFICATE_WANTED = "-C:"
@@ -183,7 +196,7 @@ def _listen(values: Values) -> dict[Path, Any]:
 def _say_listen(settings: Settings) -> dict[str, Any]:
     listen = settings.listen
     address = str(listen.addresses[0]) if len(listen.addresses) == 1 else ""
-    port = "" if listen.port == 21 else str(listen.port)
+    port = "" if listen.port in {0, 21} else str(listen.port)
     return {
         "Bind": f"{address},{port}" if address else port,
         "IPV4Only": listen.family is Family.IPV4,
@@ -215,7 +228,7 @@ def _say_data(settings: Settings) -> dict[str, Any]:
         "ForcePassiveIP": str(settings.passive.announced or ""),
         "AllowUserFXP": all(one is not Audience.NOBODY for one in both),
         "AllowAnonymousFXP": all(one is Audience.EVERYBODY for one in both),
-        "MaxClientsNumber": settings.limits.clients or 65535,
+        "MaxClientsNumber": min(settings.limits.clients or 65535, HIGHEST),
     }
 
 
@@ -252,36 +265,34 @@ def _files(values: Values) -> dict[Path, Any]:
         "anonymous.rights.upload": upload,
         "anonymous.rights.overwrite": upload and values["NoTruncate"],
         "users.rights.overwrite": not values["AutoRename"],
-        "anonymous.dot_files": _dots_of_anonymous(values["AllowDotFiles"], users),
+        "anonymous.dot_files": DotFiles.READ_ONLY if values["AllowDotFiles"] else DotFiles.HIDDEN,
         "users.dot_files": users,
         "anonymous.file_umask": files,
         "anonymous.directory_umask": directories,
         "users.file_umask": files,
+        # it makes files with 0777 (measured on 1.0.50): a umask of 022 leaves them executable
+        "files.base_mode": 0o666 if files & 0o111 == 0o111 else 0o777,
         "users.directory_umask": directories,
         "files.hidden_until_complete": values["NoTruncate"],
         "files.rename_uploads": values["AutoRename"],
     }
 
 
-def _dots_of_anonymous(shown: bool, users: DotFiles) -> DotFiles:
-    """Anonymous clients store no such names, whatever is shown to them (measured on 1.0.50)."""
-    if not shown or users is DotFiles.HIDDEN:
-        return DotFiles.HIDDEN
-    return DotFiles.READ_ONLY
-
-
 def _say_files(settings: Settings) -> dict[str, Any]:
     anonymous, users = settings.anonymous, settings.users
-    who = anonymous if anonymous.enabled else users
+    who = "anonymous" if anonymous.enabled else "users"
+    directories = settings.get(f"{who}.directory_umask")
     hidden = settings.files.hidden_until_complete
     return {
         "AnonymousCantUpload": not anonymous.rights.upload,
         "NoTruncate": hidden and (anonymous.rights.overwrite or not anonymous.rights.upload),
         "AutoRename": settings.files.rename_uploads,
+        # it keeps anonymous clients from all that belongs to ftp, not from uploads alone
+        "AntiWarez": anonymous.rights.upload and not anonymous.drop_box.readable,
         "AllowDotFiles": anonymous.dot_files is not DotFiles.HIDDEN,
         "ProhibitDotFilesWrite": users.dot_files is not DotFiles.FREE,
         "ProhibitDotFilesRead": users.dot_files is DotFiles.HIDDEN,
-        "Umask": (who.file_umask, who.directory_umask),
+        "Umask": (umask_for(settings, who, 0o777) & 0o777, directories),
     }
 
 
@@ -328,7 +339,7 @@ def _say_limits(settings: Settings) -> dict[str, Any]:
         "UserBandwidth": everybody,
         "AnonymousBandwidth": "" if mine == everybody else mine,
         "Quota": quota,
-        "MaxIdleTime": 15 if idle is None else max(1, idle // 60),  # by itself: none is impossible
+        "MaxIdleTime": DEFAULT_IDLE if idle is None else max(1, idle // 60),
     }
 
 
@@ -341,6 +352,7 @@ def _say_rates(up: int | None, down: int | None) -> Any:
 def _tls(values: Values) -> dict[Path, Any]:
     certificate, _, key = values["CertFile"].partition(",")
     ciphers = values["TLSCipherSuite"]
+    asks = ciphers.startswith(_CERTIFICATE_WANTED)
     level = _LEVELS[values["TLS"]]
     return {
         "tls.anonymous": level,
@@ -348,7 +360,9 @@ def _tls(values: Values) -> dict[Path, Any]:
         "tls.certificate": certificate or None,
         "tls.key": key or None,
         "tls.ciphers": ciphers.removeprefix(_CERTIFICATE_WANTED) or None,
-        "tls.client_certificate": ciphers.startswith(_CERTIFICATE_WANTED),
+        "tls.client_certificate": asks,
+        "tls.certificate_checked": asks,
+        "tls.authorities": (certificate or None) if asks else None,  # measured on 1.0.50
     }
 
 
@@ -365,12 +379,14 @@ def _say_tls(settings: Settings) -> dict[str, Any]:
 
 def _logs(values: Values) -> dict[Path, Any]:
     style, _, file = values["AltLog"].partition(":")
-    entries, depth = values["LimitRecursion"]
+    entries, depth = (
+        None if bound < 0 or bound >= ENDLESS else bound for bound in values["LimitRecursion"]
+    )
     return {
         "logs.transfers": file or None,
         "logs.transfer_format": style if file else "xferlog",
-        "listing.entries": None if entries < 0 else entries,
-        "listing.depth": None if depth < 0 else depth,
+        "listing.entries": entries,
+        "listing.depth": depth,
     }
 
 
@@ -378,8 +394,8 @@ def _say_logs(settings: Settings) -> dict[str, Any]:
     logs = settings.logs
     file = logs.transfers or ""
     known = file.startswith("/") and logs.transfer_format in {"clf", "stats", "w3c", "xferlog"}
-    entries, depth = settings.listing.entries, settings.listing.depth
+    bounds = settings.listing.entries, settings.listing.depth
     return {
         "AltLog": f"{logs.transfer_format}:{logs.transfers}" if known else "",
-        "LimitRecursion": (-1 if entries is None else entries, -1 if depth is None else depth),
+        "LimitRecursion": tuple(ENDLESS if bound is None else max(1, bound) for bound in bounds),
     }

@@ -157,6 +157,8 @@ def _checked(line: Assignment) -> Any:
     if option.name == "PassivePortRange" and not 1024 <= value[0] <= value[1] <= 65535:
         mend = "the lower port first, and none below 1024: 50000 50100"
         raise line.place.error(f"{value[0]} to {value[1]} are no passive ports", mend=mend)
+    if option.name == "LimitRecursion" and 0 in value:
+        raise no_number(option, line.place, "a listing has an entry and a level at least")
     if (
         option.kind in {PAIR, COLON_PAIR, RATE}
         and min(value) < 0

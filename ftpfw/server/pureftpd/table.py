@@ -41,6 +41,15 @@ def _times(unit: int, path: Path) -> Link:
     )
 
 
+def _few(path: Path, highest: int = 2**31 - 1) -> Link:
+    """A number from 1 on, None where the option is not given."""
+    return Link(
+        path,
+        lambda raw: None if raw == "" else raw,
+        lambda value: "" if value is None else min(max(value, 1), highest),
+    )
+
+
 def _row(
     keyword: str,
     flag: str,
@@ -71,7 +80,6 @@ def _row(
 
 _SOURCES = ("users.sources",)
 _FXP = ("active.foreign", "passive.foreign")
-_DOTS = ("anonymous.dot_files", "users.dot_files")
 _UPLOAD = ("anonymous.rights.upload", "anonymous.rights.overwrite")
 _TRUNCATE = ("anonymous.rights.overwrite", "files.hidden_until_complete")
 _RATE_OF_ALL = (
@@ -85,6 +93,7 @@ _MASKS = (
     "anonymous.directory_umask",
     "users.file_umask",
     "users.directory_umask",
+    "files.base_mode",
 )
 _WAITING = ("timeouts.idle", "timeouts.stalled", "timeouts.accept", "timeouts.connect")
 _NO = ("no",)
@@ -222,20 +231,26 @@ _ROWS = (
         ("files.rename_uploads", "users.rights.overwrite"),
         "an upload whose name exists gets a new one",
     ),
-    _row("AllowDotFiles", "z allowdotfiles", YES_NO, _DOTS, "anonymous clients see dot files"),
+    _row(
+        "AllowDotFiles",
+        "z allowdotfiles",
+        YES_NO,
+        ("anonymous.dot_files",),
+        "anonymous clients fetch names that begin with a dot",
+    ),
     _row(
         "ProhibitDotFilesWrite",
         "x prohibitdotfileswrite",
         YES_NO,
-        _DOTS,
-        "nobody writes names that begin with a dot",
+        ("users.dot_files",),
+        "users write no names that begin with a dot",
     ),
     _row(
         "ProhibitDotFilesRead",
         "X prohibitdotfilesread",
         YES_NO,
-        _DOTS,
-        "nor reads them",
+        ("users.dot_files",),
+        "nor read them",
     ),
     _row("CustomerProof", "Z customerproof", YES_NO, "refuses a chmod that locks out its owner"),
     _row("Umask", "U umask", UMASK, _MASKS, "umask of files and of directories", default="133:022"),
@@ -249,7 +264,7 @@ _ROWS = (
         "sessions at a time",
         default="50",
     ),
-    _row("MaxClientsPerIP", "C maxclientsperip", NUMBER, none_is("", "limits.clients_per_address")),
+    _row("MaxClientsPerIP", "C maxclientsperip", NUMBER, _few("limits.clients_per_address")),
     _row(
         "PerUserLimits",
         "y peruserlimits",
@@ -281,8 +296,8 @@ _ROWS = (
         ("limits.quota_files", "limits.quota_bytes"),
         "files and MiB of a user",
     ),
-    _row("MaxDiskUsage", "k maxdiskusagepct", NUMBER, none_is("", "limits.full_disk")),
-    _row("MaxLoad", "m maxload", NUMBER, none_is("", "limits.load")),
+    _row("MaxDiskUsage", "k maxdiskusagepct", NUMBER, _few("limits.full_disk", 100)),
+    _row("MaxLoad", "m maxload", NUMBER, _few("limits.load")),
     _row(
         "MaxIdleTime", "I maxidletime", NUMBER, _WAITING, "minutes without a command", default="15"
     ),
@@ -299,7 +314,7 @@ _ROWS = (
         "CertFile",
         "2 certfile",
         TEXT,
-        ("tls.certificate", "tls.key"),
+        ("tls.certificate", "tls.key", "tls.authorities"),
         "file of the certificate, or it, a comma and that of its key",
         default="/etc/ssl/private/pure-ftpd.pem",
     ),
@@ -308,8 +323,13 @@ _ROWS = (
         "TLSCipherSuite",
         "J tlsciphersuite",
         TEXT,
-        ("tls.ciphers", "tls.client_certificate"),
-        "cipher list; -C: before it demands a certificate of clients",
+        (
+            "tls.ciphers",
+            "tls.client_certificate",
+            "tls.certificate_checked",
+            "tls.authorities",
+        ),
+        "cipher list; -C: before it demands a certificate of clients, which CertFile vouches for",
     ),
     # logs and listings
     _row(

@@ -21,7 +21,6 @@ from ftpfw.server.pureftpd.table import (
     LOGIN_FLAG,
     LOGINS,
     NOT_DEBIAN,
-    PAIR,
     RATE,
     ROWS,
     TABLE,
@@ -44,7 +43,7 @@ _LINE = re.compile(r"[!-~]*")
 def write(settings: Settings, form: Form) -> Written:
     """The configuration in one of the syntaxes, and what it cannot say."""
     wanted = settled(settings)
-    options = [one for one in _options(wanted) if _is_known(*one, form)]
+    options = [one for one in _options(wanted) if _is_known(one[0], form)]
     match form:
         case Form.PURE_ARGS:
             text = f"pure-ftpd {_args(options)}\n"
@@ -79,10 +78,8 @@ def amends(before: Settings, after: Settings, form: Form) -> list[str]:
     return found
 
 
-def _is_known(row: Option, text: str, form: Form) -> bool:
-    """Whether a syntax has the option, and can say this of it."""
-    if form is Form.PURE_CONF:
-        return not (row.kind == PAIR and "-" in text)
+def _is_known(row: Option, form: Form) -> bool:
+    """Whether a syntax has the option."""
     return form is not Form.PURE_DEBIAN or row.name not in NOT_DEBIAN
 
 

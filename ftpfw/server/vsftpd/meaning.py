@@ -25,6 +25,7 @@ from ftpfw.server.settings import (
     Start,
     Syntax,
     TlsLevel,
+    file_mode,
 )
 from ftpfw.server.vsftpd.table import ROWS
 
@@ -42,6 +43,7 @@ ALWAYS: Mapping[Path, Any] = {
     "anonymous.any_name": False,
     "anonymous.drop_box.directories": (),
     "anonymous.drop_box.listed": True,
+    "anonymous.drop_box.shown": True,
     "anonymous.drop_box.quota_bytes": None,
     "anonymous.drop_box.quota_files": None,
     "anonymous.rights.chmod": False,
@@ -53,6 +55,8 @@ ALWAYS: Mapping[Path, Any] = {
     "files.denied_uploads": None,
     "files.hidden_until_complete": False,
     "files.rename_uploads": False,
+    "limits.clients_from_login": False,
+    "limits.clients_per_address_from_login": False,
     "limits.clients_per_user": None,
     "limits.anonymous_clients": None,
     "limits.quota_files": None,
@@ -65,6 +69,7 @@ ALWAYS: Mapping[Path, Any] = {
     "timeouts.session": None,
     "logs.resolve": False,
     "listing.entries": None,
+    "listing.hide_unreachable": False,
     "process.group": None,
     "process.pid_file": None,
 }
@@ -214,8 +219,9 @@ def _say_anonymous(settings: Settings) -> dict[str, Any]:
     box = anonymous.drop_box
     said: dict[str, Any] = {
         "deny_email_enable": anonymous.refused_passwords is not None,
-        "anon_umask": anonymous.file_umask,
-        "anon_world_readable_only": anonymous.world_readable_only,
+        "anon_umask": _say_umask(settings, "anonymous"),
+        "anon_world_readable_only": anonymous.world_readable_only
+        or (anonymous.rights.upload and not box.readable),
         "chown_uploads": box.owner is not None,
         "anon_max_rate": _lower(
             settings.limits.anonymous_upload_rate, settings.limits.anonymous_download_rate
@@ -225,8 +231,16 @@ def _say_anonymous(settings: Settings) -> dict[str, Any]:
         said["banned_email_file"] = anonymous.refused_passwords
     if box.owner is not None:
         said["chown_username"] = box.owner
-        said["chown_upload_mode"] = 0o600 if box.owner_mode is None else box.owner_mode
+        said["chown_upload_mode"] = file_mode(settings, "anonymous") & 0o7777
     return said
+
+
+def _say_umask(settings: Settings, who: str) -> int:
+    """One umask for files and directories: that of directories where files get the same mode."""
+    directories: int = settings.get(f"{who}.directory_umask")
+    files: int = settings.get(f"{who}.file_umask")
+    same = settings.files.base_mode & ~directories == file_mode(settings, who)
+    return directories if same else files
 
 
 def _lower(one: int | None, other: int | None) -> int:
@@ -255,7 +269,7 @@ def _say_users(settings: Settings) -> dict[str, Any]:
         "chroot_list_enable": users.jail_exceptions is not None,
         "userlist_enable": users.user_list is not None,
         "userlist_deny": not users.user_list_allows,
-        "local_umask": users.file_umask,
+        "local_umask": _say_umask(settings, "users"),
         "local_max_rate": _lower(limits.user_upload_rate, limits.user_download_rate),
     }
     if users.jail_exceptions is not None:
@@ -376,7 +390,8 @@ def _names(pattern: str) -> Names | None:
 
 def _say_files(settings: Settings) -> dict[str, Any]:
     files = settings.files
-    hidden = settings.anonymous.dot_files is DotFiles.HIDDEN
+    who = [one for one in (settings.anonymous, settings.users) if one.enabled]
+    hidden = any(one.dot_files is not DotFiles.FREE for one in who)
     denied = _say_names(files.denied)
     return {
         "deny_file": denied or (DOT_FILES if hidden else ""),
@@ -399,6 +414,8 @@ def _tls(values: Values) -> dict[Path, Any]:
         "tls.anonymous": _level(on and values["allow_anon_ssl"], logins, data),
         "tls.users": _level(on, values["force_local_logins_ssl"], values["force_local_data_ssl"]),
         "tls.implicit": on and values["implicit_ssl"],
+        "tls.client_certificate": values["ssl_request_cert"] and values["require_cert"],
+        "tls.certificate_checked": values["ssl_request_cert"] and values["validate_cert"],
         "tls.obsolete": spoken if on else (),
     }
 
@@ -414,9 +431,11 @@ def _level(on: bool, logins: bool, data: bool) -> TlsLevel:
 def _say_tls(settings: Settings) -> dict[str, Any]:
     tls = settings.tls
     levels = (TlsLevel.CONTROL, TlsLevel.DATA)
+    demands = {"require_cert": tls.client_certificate, "validate_cert": tls.certificate_checked}
     if tls.anonymous is TlsLevel.OFF and tls.users is TlsLevel.OFF:
-        return {"ssl_enable": False}
+        return {**demands, "ssl_enable": False}
     said: dict[str, Any] = {
+        **demands,
         "ssl_enable": True,
         "allow_anon_ssl": tls.anonymous is not TlsLevel.OFF,
         "force_anon_logins_ssl": tls.anonymous in levels,

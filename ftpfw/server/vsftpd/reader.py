@@ -75,7 +75,7 @@ def value_of(option: Option, text: str) -> Any:
             raise ValueError(f"{text!r} is no number: {what}")
         number = int(text, 8 if text.startswith("0") else 10)
         if number > LARGEST:
-            raise ValueError(f"{text!r} is no number: vsftpd takes none above {LARGEST}")
+            raise ValueError(f"{text!r} is too large a number, and taken for some other")
         if option.name == "listen_port" and not 1 <= number <= 65535:
             raise ValueError(f"{text!r} is no port from 1 to 65535")
         return number & _BITS.get(option.name, number)
@@ -141,6 +141,9 @@ def _check_together(last: dict[str, _Line], values: dict[str, Any]) -> None:
         what = "listen and listen_ipv6 exclude each other"
         mend = "listen_ipv6=YES alone takes IPv4 clients too; listen=NO"
         raise _later(last, "listen", "listen_ipv6").error(what, mend=mend)
+    if not values["nopriv_user"]:
+        what = "without a user for what needs no privilege every session ends at once"
+        raise last["nopriv_user"].place.error(what, mend="nopriv_user=nobody")
     try:
         ports = settings_of(values)["passive.ports"]
     except ValueError as error:

@@ -104,7 +104,8 @@ def read(text: str, file: str) -> Reading:
         said = _say(line, values)
         values |= said
         origins |= dict.fromkeys(said, line.origin)
-        given.append(Given(_option(line, said), " ".join(line.arguments), line.origin))
+        options = (_option(line, said), *_rest(line, said))
+        given += [Given(one, " ".join(line.arguments), line.origin) for one in options]
     everything = changed(Settings(origins=origins), values)
     old = Trap(
         "wu-ftpd",
@@ -177,6 +178,49 @@ def _option(line: _Line, said: Mapping[Path, Any]) -> Option:
     what = KNOWN.get(line.name, "a line that ftpfw does not know")
     harmless = None if line.name in _SAFE else ()
     return Option(line.name, "", "", tuple(said), what=what, harmless=harmless)
+
+
+def _rest(line: _Line, said: Mapping[Path, Any]) -> Iterator[Option]:
+    """What of a line no setting holds, though the line is obeyed: for whom it is, and where."""
+    if not said:
+        return
+    if any("class=" in word for word in line.arguments):
+        yield _left_out(line, "for one class alone")
+    rest = {*line.arguments[1:]}
+    match line.name:
+        case "class" if {*line.arguments[2:]} != {"*"}:
+            yield _left_out(line, "from which addresses they may")
+        case "defumask" | "anonymous-root" if rest:
+            yield _left_out(line, "for one class alone")
+        case "passive" if not rest & _ALL_ADDRESSES:
+            yield _left_out(line, "for some addresses alone")
+        case "message" if len(line.arguments) > 2 or rest - {"login", "cwd=*"}:
+            yield _left_out(line, "for one class or directory alone", harmless=True)
+        case "log" if not _for_all(line):
+            yield _left_out(line, "for some sessions, or one way, alone", harmless=True)
+        case "upload" if words := [*_plain(line)[4:5], *_plain(line)[7:]]:
+            yield _left_out(line, f"group and modes: {' '.join(words)}", harmless=True)
+        case _:
+            pass
+
+
+_ALL_ADDRESSES = {"0.0.0.0/0", "::/0"}
+
+
+def _for_all(line: _Line) -> bool:
+    whose, ways = ({*word.split(",")} for word in (*line.arguments[1:3], "", "")[:2])
+    return {"anonymous", "real"} <= whose and (not ways - {""} or {"inbound", "outbound"} <= ways)
+
+
+def _left_out(line: _Line, why: str, *, harmless: bool = False) -> Option:
+    what = f"{KNOWN[line.name]}: {why}"
+    return Option(line.name, "", "", what=what, harmless=None if harmless else ())
+
+
+def _plain(line: _Line) -> list[str]:
+    """The words of an upload line, without its options."""
+    options = {"absolute", "relative", "-"}
+    return [word for word in line.arguments if "=" not in word and word not in options]
 
 
 def _say(line: _Line, values: Values) -> dict[Path, Any]:
@@ -286,11 +330,7 @@ def _who(path: Path, may: bool, types: str) -> dict[Path, Any]:
 
 def _upload(line: _Line, values: Values) -> dict[Path, Any]:
     """``upload [options] ROOT GLOB yes|no [OWNER GROUP MODE [dirs|nodirs]]``, for anonymous."""
-    words = [
-        word
-        for word in line.arguments
-        if "=" not in word and word not in {"absolute", "relative", "-"}
-    ]
+    words = _plain(line)
     if len(words) < 3 or words[2] not in {"yes", "no"}:
         mend = "upload /srv/ftp /incoming yes root nogroup 0600 nodirs"
         raise line.place.error("upload takes a root, a pattern, and yes or no", mend=mend)
@@ -298,7 +338,8 @@ def _upload(line: _Line, values: Values) -> dict[Path, Any]:
     if word == "no":
         everywhere = pattern == "*" and not values.get("anonymous.drop_box.directories")
         return {"anonymous.rights.upload": False} if everywhere else {}
-    box = f"{root.rstrip('/')}/{pattern.strip('/').removesuffix('/*')}"
+    below = pattern.strip("/").removesuffix("*").rstrip("/")
+    box = f"{root.rstrip('/')}/{below}".rstrip("/") or "/"
     known = values.get("anonymous.drop_box.directories", ())
     said: dict[Path, Any] = {
         "anonymous.rights.upload": True,
@@ -316,6 +357,11 @@ def _number(line: _Line, word: str) -> int:
     if not re.fullmatch("[0-9]{1,9}", word, re.ASCII):
         raise line.place.error(f"{word!r} is no number", mend=f"{line.name}: digits alone")
     return int(word)
+
+
+def _foreign(path: Path, line: _Line) -> dict[Path, Any]:
+    """``port-allow CLASS ADDRESS …``: what is for some addresses alone is for nobody elsewhere."""
+    return {path: Audience.EVERYBODY} if _ALL_ADDRESSES & {*line.arguments[1:]} else {}
 
 
 def _one(path: Path) -> Callable[[_Line, Values], dict[Path, Any]]:
@@ -336,6 +382,6 @@ _WORDS: Mapping[str, Callable[[_Line, Values], dict[Path, Any]]] = {
     "upload": _upload,
     "path-filter": _filter,
     "passive": _passive,
-    "pasv-allow": lambda _, __: {"passive.foreign": Audience.EVERYBODY},
-    "port-allow": lambda _, __: {"active.foreign": Audience.EVERYBODY},
+    "pasv-allow": lambda line, _: _foreign("passive.foreign", line),
+    "port-allow": lambda line, _: _foreign("active.foreign", line),
 }

@@ -61,7 +61,7 @@ def matches(match: Match, packet: Packet) -> bool:
         (share and packet.hash % share.of != share.index)
         or (match.text and match.text not in packet.text)
         or (match.states and packet.states not in match.states)
-        or (match.syn and not packet.syn)
+        or (match.syn is not None and match.syn != packet.syn)
         or (mark and not packet.connmark & mark)
     ):
         return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from contextlib import suppress
 from itertools import pairwise
@@ -71,6 +72,14 @@ def test_direct_rules_are_xml_whose_every_line_is_known_as_ours(
     for element in ElementTree.fromstring(f"<direct>{''.join(lines)}</direct>"):
         ours = element.get("chain", "").startswith("ftpfw_")
         assert ours or (element.text or "").startswith("-j ftpfw_")
+
+
+@pytest.mark.parametrize(("name", "backend"), **table(CASES))
+def test_firewalld_would_write_each_direct_rule_as_it_is(name: str, backend: Backend) -> None:
+    """It quotes arguments by shlex, and the script finds its lines again by their text."""
+    lines = direct_lines(render_script(sample(name), backend))
+    for rule in ElementTree.fromstring(f"<direct>{''.join(lines)}</direct>").iter("rule"):
+        assert rule.text == shlex.join(shlex.split(rule.text or ""))
 
 
 def direct_lines(text: str) -> list[str]:
@@ -151,6 +160,6 @@ def test_ftps_asks_the_inspector_about_passive_ports() -> None:
     text = MINIMAL + '[[server]]\naddress = "10.0.1.10"\npublic = "192.0.2.1"\n'
     text += 'passive_ports = "50000-50100"\n'
     policy = read_policy(text, "p.toml")
-    wanted = "-i eth0 -d 192.0.2.1 -p tcp --dport 50000:50100 --syn -j NFQUEUE"
+    wanted = "-d 192.0.2.1/32 -i eth0 -p tcp -m tcp --dport 50000:50100 --tcp-flags"
     assert wanted in render_script(policy, BORROWED)
     assert "50000" not in render_script(policy, KERNEL)

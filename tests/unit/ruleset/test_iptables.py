@@ -68,6 +68,13 @@ RENDERED: list[tuple[str, Match, Action, Family, str]] = [
         " -j NFQUEUE --queue-num 1 --queue-bypass",
     ),
     (
+        "any but a SYN",
+        Match(protocol=Protocol.TCP, syn=False, states=State.NEW),
+        Drop(),
+        Family.IPV4,
+        "-p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m conntrack --ctstate NEW -j DROP",
+    ),
+    (
         "a bit of the connmark",
         Match(connmark=0x40000000, states=State.ESTABLISHED),
         Return(),

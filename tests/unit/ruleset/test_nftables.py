@@ -72,6 +72,14 @@ RENDERED: list[tuple[str, Match, Action, Family, str]] = [
         " tcp flags & (fin | syn | rst | ack) == syn counter accept",
     ),
     (
+        "any but a SYN",
+        Match(protocol=TCP, dport=PortRange(21, 21), syn=False, states=State.NEW),
+        Drop(),
+        Family.IPV4,
+        "meta nfproto ipv4 tcp dport 21 tcp flags & (fin | syn | rst | ack) != syn ct state new"
+        " counter drop",
+    ),
+    (
         "connection",
         Match(
             protocol=TCP,

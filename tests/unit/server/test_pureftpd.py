@@ -152,6 +152,7 @@ MEANT = [
     ("dot files", "-x", "users.dot_files", DotFiles.READ_ONLY),
     ("anonymous ones", "-x", "anonymous.dot_files", DotFiles.HIDDEN),
     ("anonymous ones after all", "-x -z", "anonymous.dot_files", DotFiles.READ_ONLY),
+    ("fetched whatever users may", "-X -z", "anonymous.dot_files", DotFiles.READ_ONLY),
     ("never stored by them", "-z", "anonymous.dot_files", DotFiles.READ_ONLY),
     ("minutes", "-I 2", "timeouts.idle", 120),
     ("one rate for both", "-t 8", "limits.anonymous_upload_rate", 8192),
@@ -165,9 +166,12 @@ MEANT = [
     ("TLS", "-Y 2", "tls.users", TlsLevel.CONTROL),
     ("ciphers", "-J HIGH", "tls.ciphers", "HIGH"),
     ("certificates of clients", "-J -C:HIGH", "tls.client_certificate", True),
+    ("who vouches for them", "-2 /a -J -C:HIGH", "tls.authorities", "/a"),
+    ("nobody has to", "-2 /a -J HIGH", "tls.authorities", None),
     ("no log", "-f none", "logs.syslog", None),
     ("transfers", "-O clf:/a", "logs.transfer_format", "clf"),
     ("no limit", "-L -1:-1", "listing.entries", None),
+    ("as good as none", "-L 1000000000:1000000000", "listing.depth", None),
     ("the program's name", "/usr/sbin/pure-ftpd -B", "limits.clients", 50),
     ("quotes", "-F '/a b'", "messages.banner_file", "/a b"),
     ("last wins", "-c 3 -c 4", "limits.clients", 4),
@@ -249,9 +253,9 @@ def test_an_error_commands_no_terminal() -> None:
 
 
 def test_flags_in_few_words() -> None:
-    said = "pure-ftpd -4 -p 61000:61199 -e -L -1:0 -H -l unix -l puredb:/etc/p\n"
+    said = "pure-ftpd -4 -p 61000:61199 -e -L -1:5 -H -l unix -l puredb:/etc/p\n"
     joined = in_few_words(said)
-    assert joined == "pure-ftpd -4eH -p61000:61199 -L-1:0 -lunix -lpuredb:/etc/p"
+    assert joined == "pure-ftpd -4eH -p61000:61199 -L-1:5 -lunix -lpuredb:/etc/p"
     assert read_args(joined, "args").settings == read_args(said, "args").settings
 
 
@@ -281,6 +285,7 @@ REFUSED_ARGS = [
     ("unknown", "-4 -?", 1, "-? is no flag", "server show", "-?"),
     ("unknown long", "--anonymusonly", 1, "is no flag", "anonymousonly?", "--anonymusonly"),
     ("ambiguous", "--maxcl=3", 1, "ambiguous", "--maxclientsperip", "--maxcl=3"),
+    ("no level", "-L 5:0", 1, "an entry and a level", "LimitRecursion 10 20", "5:0"),
     ("no flag", "yes", 1, "'yes' is no flag", "-SYMBOL", "yes"),
     ("no argument", "-B\n-c", 2, "-c has no argument", "give it one", "-c"),
     ("too much argument", "--daemonize=1", 1, "takes no argument", "--daemonize", "--daemonize=1"),
@@ -374,7 +379,7 @@ ARGUMENTS = {
     "TLSCipherSuite": st.sampled_from(["HIGH", "-C:HIGH"]),
     "TLS": st.integers(0, 3).map(str),
     "MaxDiskUsage": st.integers(1, 100).map(str),
-    "LimitRecursion": st.sampled_from(["-1:-1", "2:3", "0:0"]),
+    "LimitRecursion": st.sampled_from(["-1:-1", "2:3", "1:-1"]),
 }
 KINDS = {
     NUMBER: COUNT.map(str),
@@ -420,7 +425,7 @@ def test_the_other_syntaxes_say_the_same_or_tell(text: str) -> None:
     assert unexpressed(before, conf(written.text)) == written.unexpressed
     written = write(before, Form.PURE_DEBIAN)
     missing = {one.path for one in written.unexpressed}
-    assert missing <= {"process.pid_file", "tls.certificate", "tls.key"}
+    assert missing <= {"process.pid_file", "tls.certificate", "tls.key", "tls.authorities"}
 
 
 def test_hardened() -> None:

@@ -12,10 +12,13 @@ from ftpfw.server.settings import (
     Origin,
     Rights,
     Settings,
+    alike,
     changed,
     differences,
+    file_mode,
     paths,
     settled,
+    umask_for,
 )
 from tests.unit.table import table
 
@@ -72,6 +75,31 @@ def test_settled(
 def settings_with(rights: Rights) -> Settings:
     safe = Settings()
     return replace(safe, users=replace(safe.users, rights=rights))
+
+
+STORES = {"users.enabled": True, "users.rights.upload": True}
+ALIKE = [
+    # base and umask of the one, and of the other, and whether files get the same mode
+    ("the same", (0o666, 0o022), (0o666, 0o022), True),
+    ("a bit that is not there", (0o666, 0o022), (0o666, 0o133), True),
+    ("another base", (0o666, 0o022), (0o777, 0o133), True),
+    ("executable", (0o666, 0o022), (0o777, 0o022), False),
+    ("narrower", (0o666, 0o022), (0o666, 0o066), False),
+    ("a base for the umask", (0o640, 0), (0o666, 0o137), True),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "same"), **table(ALIKE))
+def test_modes_are_alike(one: tuple[int, int], other: tuple[int, int], same: bool) -> None:
+    mine, theirs = (
+        changed(Settings(), {**STORES, "files.base_mode": base, "users.file_umask": umask})
+        for base, umask in (one, other)
+    )
+    assert alike(mine, theirs, "users.file_umask") is same
+    assert alike(mine, theirs, "files.base_mode") is same
+    assert not alike(mine, theirs, "users.directory_umask")
+    moved = changed(mine, {"users.file_umask": umask_for(theirs, "users", one[0])})
+    assert alike(moved, theirs, "users.file_umask") is (file_mode(theirs, "users") & ~one[0] == 0)
 
 
 @given(

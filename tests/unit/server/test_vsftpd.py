@@ -76,6 +76,7 @@ VALUES_OF = {
     "listen_address": ["", "192.0.2.1"],
     "pasv_address": ["", "192.0.2.1"],
     "listen_port": ["21", "990"],
+    "nopriv_user": ["nobody", "ftpsecure"],
     "cmds_allowed": ["", "RETR,DELE"],
     "cmds_denied": ["", "RETR,DELE", "STOR,SITE,PUT"],
 }
@@ -131,6 +132,13 @@ MEANT = [
     ("range", "pasv_min_port=50000\npasv_max_port=50100", "passive.ports", range(50000, 50101)),
     ("low bound ignored", "pasv_min_port=80", "passive.ports", None),
     ("name announced", "pasv_address=x.test\npasv_addr_resolve=YES", "passive.announced", "x.test"),
+    (
+        "not asked for",
+        "ssl_request_cert=NO\nrequire_cert=YES",
+        "tls.client_certificate",
+        False,
+    ),
+    ("checked", "validate_cert=YES", "tls.certificate_checked", True),
     ("octal", "anon_umask=022", "anonymous.file_umask", 0o022),
     ("decimal", "anon_umask=22", "anonymous.file_umask", 22),
     ("bits of a umask", "local_umask=0177022", "users.file_umask", 0o022),
@@ -209,7 +217,6 @@ REFUSED = [
     ("on", "listen=on", 1, "neither YES nor NO", "listen=NO", "on"),
     ("no number", "max_clients=ten", 1, "digits alone", "max_clients=2000", "ten"),
     ("no octal", "anon_umask=088", 1, "it is octal", "anon_umask=077", "088"),
-    ("too large", "max_clients=4294967296", 1, "none above 4294967295", "=2000", "4294967296"),
     ("no port", "listen_port=0", 1, "no port from 1", "listen_port=21", "0"),
     ("small verbs", "cmds_denied=dele", 1, "no list of verbs", "cmds_denied=DELE", "dele"),
     ("blank", "cmds_denied=RMD, DELE", 1, "capitals", "cmds_denied=RMD,DELE", "RMD, DELE"),
@@ -219,6 +226,8 @@ REFUSED = [
     ("no address", "listen=YES\nlisten_address=a", 2, "'a' is no IP", "in numbers", "a"),
     ("announced name", "pasv_address=a.test", 1, "no IP", "pasv_addr_resolve=YES", "a.test"),
     ("ports", "pasv_max_port=1024", 1, "run backwards", "pasv_min_port=1024", "1024"),
+    ("nobody", "nopriv_user=", 1, "ends at once", "nopriv_user=nobody", ""),
+    ("too large", "max_clients=4294967296", 1, "too large", "max_clients=2000", "4294967296"),
     ("NUL", "ftpd_banner=a\0", 1, "NUL", "plain text", "ftpd_banner=a\0"),
 ]
 
@@ -290,7 +299,7 @@ def test_what_is_written_says_what_was_read(text: str) -> None:
     with errors_of_configuration() as caught:
         before = settings(text)
     if caught:
-        assert re.search("exclude each other|run backwards", caught[0].what)
+        assert re.search("exclude each other|run backwards|ends at once", caught[0].what)
         return
     written = write(before)
     assert written.unexpressed == ()

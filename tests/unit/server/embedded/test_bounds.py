@@ -24,6 +24,8 @@ SESSIONS = [
     (Limits(clients_per_address=1), Census(1, 1, 0), TOO_MANY_FROM_HERE),
     (Limits(clients_per_address=1), Census(1, 0, 0), None),
     (Limits(clients=None, clients_per_address=None), Census(999, 999, 999), None),
+    (Limits(clients=2, clients_from_login=True), Census(9, 0, 1), None),
+    (Limits(clients_per_address=1, clients_per_address_from_login=True), Census(3, 3, 0), None),
 ]
 
 
@@ -37,12 +39,17 @@ LOGINS = [
     (Limits(anonymous_clients=3), None),
     (Limits(anonymous_clients=2), TOO_MANY),
     (Limits(clients_per_user=2, anonymous_clients=9), TOO_MANY),
+    (Limits(clients=2), None),
+    (Limits(clients=2, clients_from_login=True), TOO_MANY),
+    (Limits(clients_per_address=1), None),
+    (Limits(clients_per_address=1, clients_per_address_from_login=True), TOO_MANY_FROM_HERE),
+    (Limits(clients_per_address=2, clients_per_address_from_login=True), None),
 ]
 
 
 @pytest.mark.parametrize(("limits", "reply"), LOGINS)
 def test_logins(limits: Limits, reply: str | None) -> None:
-    assert refuse_login(limits, Census(5, 1, 2)) == reply
+    assert refuse_login(limits, Census(5, 1, 2, 1)) == reply
 
 
 ROOMS: list[tuple[dict[str, Any], Room, int, str | None]] = [

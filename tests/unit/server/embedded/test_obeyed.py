@@ -23,17 +23,11 @@ from ftpfw.server.vsftpd.reader import read
 CODE = Path(__file__).parents[4] / "ftpfw" / "server" / "embedded"
 DOCUMENT = Path(__file__).parents[4] / "docs" / "serving.md"
 
-UNUSED = {
-    "process.user",  # there is no process but the parent and those of sessions
-    "process.group",
-}
-"""Settings that are about what this server has not."""
-
 
 def test_every_setting_is_kept_or_in_a_row() -> None:
     """A setting that the code names nowhere is either idle or in a row."""
     code = "".join(path.read_text() for path in CODE.glob("*.py") if path.name != "obeyed.py")
-    told = {row.path for row in ROWS} | UNUSED
+    told = {row.path for row in ROWS}
     silent = [
         path
         for path in paths()
@@ -85,10 +79,11 @@ def test_refused_settings_are_pointed_at(text: str, error: str) -> None:
 
 
 def test_notices_are_of_lines_that_are_there() -> None:
-    text = "connect_from_port_20=YES\npasv_promiscuous=YES\n"
+    text = "connect_from_port_20=YES\npasv_promiscuous=YES\nnopriv_user=nobody\n"
     assert [line.partition(": ")[0] for line in notices(_settings(text))] == [
         "vsftpd.conf:2",
         "vsftpd.conf:1",
+        "vsftpd.conf:3",
     ]
 
 
