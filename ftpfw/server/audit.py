@@ -84,6 +84,11 @@ OTHERS = {
         "UserOwner without PersistentPasswd",
         "uploads stay with the user of anonymous sessions, which can fetch them",
     ),
+    "directory-overwrite": Kind(
+        Severity.ERROR,
+        "AllowOverwrite in one directory",
+        "uploads of others can be replaced there",
+    ),
     "copy-engine": Kind(
         Severity.ERROR,
         "mod_copy is loaded and on",

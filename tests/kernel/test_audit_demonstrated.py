@@ -77,6 +77,7 @@ TLS = LOCAL + "ssl_enable=YES\nssl_ciphers=ALL:@SECLEVEL=0\n"
 PROFTPD = "UseIPv6 off\nUser nobody\nGroup nogroup\nUseReverseDNS off\nUmask 022\n"
 SITE = "<Anonymous /srv/ftp>\nUser ftp\nGroup ftp\nUserAlias anonymous ftp\n"
 SITE += "RequireValidShell off\n</Anonymous>\n"
+OVER = "<Directory /srv/ftp/incoming>\nAllowOverwrite on\n</Directory>\n"
 OWNED = SITE.replace("</", "UserOwner bob\n</")
 NARROW = "pasv_min_port=50000\npasv_max_port=50001\n"
 
@@ -242,6 +243,12 @@ ROWS = [
         PROFTPD + OWNED,
         harms.stays_with("ftp"),
         mended=PROFTPD + "PersistentPasswd on\n" + OWNED,
+    ),
+    Row(
+        "directory-overwrite",
+        P,
+        PROFTPD + SITE.replace("</", f"{OVER}</"),
+        harms.changes_what_others_stored("STOR"),
     ),
     Row(
         "copy-engine",

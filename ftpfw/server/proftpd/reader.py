@@ -14,7 +14,7 @@ from ftpfw.server.options import Form, Given, Reading, Trap
 from ftpfw.server.proftpd.arguments import boolean
 from ftpfw.server.proftpd.grammar import Context, Include, parse
 from ftpfw.server.proftpd.left_out import of_context, option_of, rest_of
-from ftpfw.server.proftpd.limits import GROUPS, lets_in_by_order, names
+from ftpfw.server.proftpd.limits import GROUPS, Outcome, judge, lets_in_by_order, names
 from ftpfw.server.proftpd.meaning import settings_of
 from ftpfw.server.proftpd.rights import VERB_OF
 from ftpfw.server.proftpd.site import Site, find, upload_directories
@@ -149,7 +149,24 @@ def _traps_of_server(site: Site) -> Iterator[Trap]:
             "after chroot UserOwner has no effect without PersistentPasswd (measured on 1.3.8)",
             "add, outside of <Anonymous>: PersistentPasswd on",
         )
+    yield from _overwriting(site)
     yield from _copy_engine(site)
+
+
+def _overwriting(site: Site) -> Iterator[Trap]:
+    """A directory that is no drop box has no setting of its own, and may let more through."""
+    sections = site.anonymous.inner("Directory") if site.anonymous else []
+    known = (*upload_directories(site), *site.everywhere)
+    for one in (one for one in sections if one not in known):
+        line = one.first("AllowOverwrite")
+        stores = judge("STOR", (one, *site.guests)) is not Outcome.NONE
+        if line and stores and boolean(line, False):
+            yield Trap(
+                "directory-overwrite",
+                line.place.origin("AllowOverwrite"),
+                f"anonymous clients can replace files in {one.arguments[0]}",
+                "without AllowOverwrite on",
+            )
 
 
 def _copy_engine(site: Site) -> Iterator[Trap]:

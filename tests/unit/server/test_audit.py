@@ -89,6 +89,13 @@ ROWS = [
     ("order-lets-in", P, "<Limit ALL>\nAllow from 10.0.0.0/8\n</Limit>", 1, ""),
     ("address-not-bound", P, "DefaultAddress 192.0.2.1", 1, ""),
     ("user-owner-without-passwd", P, "<Anonymous ~ftp>\nUserOwner root\n</Anonymous>", 2, ""),
+    (
+        "directory-overwrite",
+        P,
+        "<Anonymous ~ftp>\n<Directory pub>\nAllowOverwrite on\n</Directory>\n</Anonymous>",
+        3,
+        "<Anonymous ~ftp>\n<Directory pub>\n</Directory>\n</Anonymous>",
+    ),
     ("copy-engine", P, "LoadModule mod_copy.c", 1, ""),
     ("undocumented-default", V, "", None, None),
     ("not-judged", V, "tcp_wrappers=YES", 1, "tcp_wrappers=NO"),

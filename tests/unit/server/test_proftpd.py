@@ -435,6 +435,7 @@ TRAPS = [
     ("order", "<Limit LOGIN>\nAllow from 10.0.0.0/8\n</Limit>", "order-lets-in", 1),
     ("address", "\nDefaultAddress 192.0.2.1", "address-not-bound", 2),
     ("owner", SITE.format("UserOwner root"), "user-owner-without-passwd", 2),
+    ("a part", SITE.format(OVER.format("pub")), "directory-overwrite", 3),
     ("mod_copy", "LoadModule mod_copy.c", "copy-engine", 1),
 ]
 
@@ -447,6 +448,9 @@ def test_traps(text: str, trap: str, line: int) -> None:
 
 def test_traps_that_were_mended() -> None:
     assert not read("LoadModule mod_copy.c\nCopyEngine off", "proftpd.conf").traps
+    shut = "<Limit STOR>\nDenyAll\n</Limit>\n" + OVER.format("pub")
+    assert not read(SITE.format(shut), "proftpd.conf").traps
+    assert not read(SITE.format(OVER.format("*")), "proftpd.conf").traps
     assert not read("DefaultAddress ::1\nSocketBindTight on", "proftpd.conf").traps
     denied = "<Limit LOGIN>\nAllow from 10.0.0.0/8\nDeny from all\n</Limit>"
     assert not read(denied, "proftpd.conf").traps
