@@ -12,12 +12,13 @@ from collections.abc import Iterator, Mapping
 
 from ftpfw.server.options import Form, Given, Reading, Trap
 from ftpfw.server.proftpd.grammar import Context, Include, parse
-from ftpfw.server.proftpd.left_out import of_context, option_of, rest_of
+from ftpfw.server.proftpd.left_out import ignored, of_context, option_of, rest_of
 from ftpfw.server.proftpd.limits import GROUPS, lets_in_by_order, names
 from ftpfw.server.proftpd.meaning import (
     VERB_OF,
     Site,
     boolean,
+    denied_to_guests,
     find,
     settings_of,
     upload_directories,
@@ -110,6 +111,11 @@ def _given(tree: Context, site: Site, settings: Settings) -> Iterator[Given]:
         for inner in context.contexts:
             option = of_context(inner, context, site, settings)
             yield Given(option, " ".join(inner.arguments), inner.place.origin(option.name))
+    if verbs := denied_to_guests(site):
+        assert site.anonymous is not None
+        why = f"{' '.join(verbs)} refused to anonymous sessions alone"
+        origin = site.anonymous.place.origin("<Anonymous>")
+        yield Given(ignored("<Anonymous>", why), " ".join(site.anonymous.arguments), origin)
 
 
 def _reachable(context: Context) -> Iterator[Context]:
