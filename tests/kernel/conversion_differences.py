@@ -280,6 +280,14 @@ DIFFERENCES = (
         ("RNFR pub/small", USERS - _those("pure-ftpd-both-alice"), _says("3 5", "3 4", "3 5")),
     ),
     *_because(
+        "what ProFTPD denies to anonymous sessions alone, which convert says is left out",
+        (
+            "STOU incoming",
+            _those("proftpd-both-guest"),
+            _says("2 2 | +…/STOU.1 6…", "2 2 | +…/pureftpd…", "2 5"),
+        ),
+    ),
+    *_because(
         "names that STOU makes; ProFTPD's STOU takes the right to overwrite, and leaves an empty"
         " file without it",
         (
@@ -304,7 +312,7 @@ DIFFERENCES = (
         ),
         (
             "STOU incoming",
-            A_UPLOADS | V_BOXES - NO_STOU,
+            A_UPLOADS | V_BOXES - NO_STOU | _those("proftpd-drop-box"),
             _says("2 2 | +…/STOU.1 6…", "2 2 | +…/pureftpd…", "2 5 | +…/ftp* 0…"),
         ),
         (
@@ -379,9 +387,6 @@ OPTION_DIFFERENCES: Mapping[tuple[str, Form], tuple[str, str]] = {
     ("TLS CertFile", V): ("5", "other codes for a login in the clear"),
     ("TLS CertFile", P): ("5", "other codes for a login in the clear"),
     ("TLSRequired", A): ("4", "other codes for a login in the clear"),
-    ("AnonymousBandwidth", V): ("2:<200000> fast", "it does not wait within the first second"),
-    ("UserBandwidth", V): ("2:<200000> fast", "it does not wait within the first second"),
-    ("TransferRate", V): ("2:<200000> fast", "it does not wait within the first second"),
     ("MaxClientsPerHost", V): ("2 4 4", "it counts connections, also of who asks"),
     ("MaxClientsPerHost", A): ("2 4 4", "it counts connections, also of who asks"),
     ("MaxConnectionsPerHost", V): ("2 4 4", "other codes for a connection too many"),

@@ -74,7 +74,10 @@ def own_form(form: Form) -> Form:
 
 @pytest.mark.parametrize("row", OPTIONS, ids=[row.id for row in OPTIONS])
 def test_an_option_does_the_same_elsewhere(row: Row, tmp_path: Path) -> None:
-    """What shows an option on its own daemon shows it on the others, or it has been listed."""
+    """What shows an option on its own daemon shows it on the others, or it has been listed.
+
+    Not how long it takes: each waits where it likes to keep to a rate.
+    """
     require_root()
     paths = {
         path
@@ -90,7 +93,7 @@ def test_an_option_does_the_same_elsewhere(row: Row, tmp_path: Path) -> None:
         wrong = [
             f"{target}: {script}: {wanted!r} became {answer!r}"
             for (script, wanted), answer in asked(row, target, text, tmp_path / target)
-            if not fits(wanted, answer)
+            if not fits(wanted, answer) and not script.startswith("@takes")
         ]
         known = OPTION_DIFFERENCES.get((row.options, target))
         if known is None:

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from ftpfw.server.options import Form, Given, Reading, Trap
 from ftpfw.server.proftpd.arguments import boolean
 from ftpfw.server.proftpd.grammar import Context, Include, parse
-from ftpfw.server.proftpd.left_out import of_context, option_of, rest_of
+from ftpfw.server.proftpd.left_out import ignored, of_context, option_of, rest_of
 from ftpfw.server.proftpd.limits import GROUPS, Outcome, judge, lets_in_by_order, names
 from ftpfw.server.proftpd.meaning import settings_of
-from ftpfw.server.proftpd.rights import VERB_OF
+from ftpfw.server.proftpd.rights import VERB_OF, denied_to_guests
 from ftpfw.server.proftpd.site import Site, find, upload_directories
 from ftpfw.server.proftpd.table import ROWS, TABLE
 from ftpfw.server.settings import Daemon, Origin, Path, Settings, changed, settled
@@ -108,6 +108,11 @@ def _given(tree: Context, site: Site, settings: Settings) -> Iterator[Given]:
         for inner in context.contexts:
             option = of_context(inner, context, site, settings)
             yield Given(option, " ".join(inner.arguments), inner.place.origin(option.name))
+    if verbs := denied_to_guests(site):
+        assert site.anonymous is not None
+        why = f"{' '.join(verbs)} refused to anonymous sessions alone"
+        origin = site.anonymous.place.origin("<Anonymous>")
+        yield Given(ignored("<Anonymous>", why), " ".join(site.anonymous.arguments), origin)
 
 
 def _reachable(context: Context) -> Iterator[Context]:

@@ -127,6 +127,20 @@ def _denied(site: Site) -> tuple[str, ...]:
     return tuple(sorted(denied))
 
 
+def denied_to_guests(site: Site) -> tuple[str, ...]:
+    """Verbs that anonymous sessions alone may use nowhere, though they have the right."""
+    if site.anonymous is None or judge("LOGIN", site.server) is Outcome.NONE:
+        return ()
+    places = [site.guests, *((box, *site.guests) for box in upload_directories(site))]
+    return tuple(
+        verb
+        for right, (first, *verbs) in LIMITED.items()
+        if _may_say(VERB_OF.get(right, first), places)
+        for verb in verbs
+        if "_" not in verb and not _may_say(verb, places) and _may_say(verb, [site.users])
+    )
+
+
 def _may_say(verb: str, places: Sequence[Sequence[Context]]) -> bool:
     return any(judge(verb, contexts) is not Outcome.NONE for contexts in places)
 

@@ -390,7 +390,8 @@ def _section(settings: Settings) -> Lines:
     if _narrower(settings) is Audience.USERS:
         yield from _line("AllowForeignAddress", "off")
     yield from _count("MaxClients", limits.anonymous_clients)
-    if settings.users.enabled and limits.clients_per_user and not limits.anonymous_clients:
+    each, all_ = limits.clients_per_user, limits.anonymous_clients
+    if settings.users.enabled and each and (all_ is None or all_ > each):
         yield from _line("MaxClientsPerUser", "none")
     yield from _rates(limits.anonymous_upload_rate, limits.anonymous_download_rate)
     yield from _umask(settings, "anonymous")

@@ -370,8 +370,9 @@ def _say_tls(settings: Settings) -> dict[str, Any]:
     tls = settings.tls
     prefix, every = (_CERTIFICATE_WANTED, "DEFAULT") if tls.client_certificate else ("", "")
     certificate = ",".join(file for file in (tls.certificate, tls.key) if file)
+    wanted = [tls.users] * settings.users.enabled + [tls.anonymous] * settings.anonymous.enabled
     return {
-        "TLS": max(_LEVELS.index(tls.users), _LEVELS.index(tls.anonymous)),
+        "TLS": max(map(_LEVELS.index, wanted), default=0),
         "CertFile": certificate,
         "TLSCipherSuite": f"{prefix}{tls.ciphers or every}",
     }

@@ -710,6 +710,13 @@ def test_boxes_that_differ_are_named() -> None:
     assert (one.text, "other drop boxes" in one.option.what) == ("a", True)
 
 
+def test_verbs_that_guests_alone_lack_are_named() -> None:
+    box = "<Directory a>\n<Limit STOR>\nAllowAll\n</Limit>\n</Directory>\n"
+    given_ = read(SITE.format("<Limit WRITE>\nDenyAll\n</Limit>\n" + box), "f").given
+    left = [one.option.what for one in given_ if one.standing is Standing.IGNORED]
+    assert left == ["STOU refused to anonymous sessions alone"]
+
+
 def test_a_section_is_indented() -> None:
     text = write(settings("AllowForeignAddress off\n" + BOX)).text
     assert "\n<Anonymous /srv/ftp>\n" in text
