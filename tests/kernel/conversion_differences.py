@@ -48,6 +48,14 @@ _FETCHED = (
     "stored and fetched, open",
 )
 
+_MOVED = (
+    "a directory renamed",
+    "a directory renamed over another",
+    "a directory renamed over a file",
+)
+_MADE = ("MKD open/d", "XMKD open/d", *_MOVED)
+"""What leaves a directory of one's own."""
+
 SHOWS: Mapping[Path, tuple[str, ...]] = {
     "active.source_port": ("active source",),
     "anonymous.any_name": ("login as somebody", "USER again", "USER somebody, logged in"),
@@ -59,7 +67,7 @@ SHOWS: Mapping[Path, tuple[str, ...]] = {
     "anonymous.drop_box.owner_mode": _STORED,
     "anonymous.drop_box.readable": (*_FETCHED, "SIZE incoming/there"),
     "anonymous.file_umask": _STORED,
-    "anonymous.directory_umask": ("MKD open/d", "MKD incoming/d", "XMKD open/d", "MKD and RMD"),
+    "anonymous.directory_umask": ("MKD incoming/d", "MKD and RMD", *_MADE),
     "anonymous.rights.append": ("APPE open/there", "APPE incoming/there"),
     "anonymous.rights.chmod": ("SITE CHMOD 777 open/there", "SITE CHMOD 777 incoming/there"),
     "anonymous.rights.delete": ("DELE open/there", "DELE incoming/there", "stored, deleted"),
@@ -71,6 +79,7 @@ SHOWS: Mapping[Path, tuple[str, ...]] = {
         "RNFR pub/small",
         "RNTO over a file",
         "stored, renamed",
+        *_MOVED,
     ),
     "anonymous.rights.resume": ("REST and STOR open/there", "REST and STOR incoming/there"),
     "anonymous.rights.touch": ("MFMT open/there", "MFMT incoming/there", "MDTM sets"),
@@ -79,7 +88,7 @@ SHOWS: Mapping[Path, tuple[str, ...]] = {
     "files.keep_partial": ("broken off",),
     "files.rename_uploads": _REPLACED,
     "listing.depth": ("LIST -R pub",),
-    "users.directory_umask": ("MKD open/d", "XMKD open/d"),
+    "users.directory_umask": _MADE,
     "users.file_umask": _STORED,
     "users.dot_files": ("RETR pub/.dot", "STOR open/.rhosts"),
 }
@@ -278,6 +287,11 @@ DIFFERENCES = (
     *_because(
         "a rename that permissions forbid",
         ("RNFR pub/small", USERS - _those("pure-ftpd-both-alice"), _says("3 5", "3 4", "3 5")),
+        (
+            "a directory renamed over a file",
+            USERS - _those("pure-ftpd-both-alice"),
+            _says("2 3 5 | +…", "2 3 4 | +…", "2 3 5 | +…"),
+        ),
     ),
     *_because(
         "what ProFTPD denies to anonymous sessions alone, which convert says is left out",
@@ -368,11 +382,16 @@ WU_FTPD_ANSWERS = (
 )
 
 
+GO_BY = {
+    "<Anonymous> AllowOverwrite": frozenset({"anonymous.rights.rename"}),
+}
+"""A row's options → what else its scripts go by."""
+
 OPTION_DIFFERENCES: Mapping[tuple[str, Form], tuple[str, str]] = {
     # the row's options and the target: the answer, and why
     ("dirlist_enable", P): ("2:[] 4 2", "what may not be listed is empty"),
     ("force_dot_files", P): ("2 2:[. .. .dot …]", "the directory and the one above are dot files"),
-    ("max_per_ip", P): ("2 2 2", "it counts who has logged in"),
+    ("max_per_ip", P): ("2 5 2", "other codes for a connection too many"),
     ("max_clients", P): ("2 0 0", "MaxInstances ends a connection without a word"),
     ("max_login_fails delay_failed_login", P): ("3 2 2 5 -", "it refuses no passwords, as listed"),
     ("data_connection_timeout", P): ("1 0 | …", "a session ends with its stalled transfer"),
@@ -381,7 +400,7 @@ OPTION_DIFFERENCES: Mapping[tuple[str, Form], tuple[str, str]] = {
     ("MaxInstances", V): ("2 4 4", "MaxInstances ends a connection without a word"),
     ("MaxInstances", A): ("2 4 4", "MaxInstances ends a connection without a word"),
     ("MaxClientsNumber", P): ("2 0 0", "MaxInstances ends a connection without a word"),
-    ("MaxClientsPerIP", P): ("2 2 2", "it counts who has logged in"),
+    ("MaxClientsPerIP", P): ("2 5 2", "other codes for a connection too many"),
     ("PerUserLimits", P): ("2 2 5", "one session too many is refused at login"),
     ("LimitRecursion", P): ("2:4", "it counts otherwise"),
     ("TLS CertFile", V): ("5", "other codes for a login in the clear"),
@@ -393,6 +412,7 @@ OPTION_DIFFERENCES: Mapping[tuple[str, Form], tuple[str, str]] = {
     ("MaxConnectionsPerHost", A): ("2 4 4", "other codes for a connection too many"),
     ("MaxClientsPerUser", A): ("2 2 4", "other codes for a session too many"),
     ("ListOptions", V): ("2:[.dot …]", "the directory and the one above are no dot files"),
-    ("ProhibitDotFilesRead", V): ("5", "it keeps anonymous clients from dot files as it says"),
+    ("require_cert ca_certs_file", P): ("- failed", "it has every certificate vouched for"),
+    ("ProhibitDotFilesRead", V): ("5 5", "it keeps anonymous clients from dot files as it says"),
 }
 """Rows of options whose target answers otherwise, though the setting has arrived."""

@@ -207,10 +207,18 @@ def asked(
     row: Row, form: Form, text: str, directory: Path
 ) -> Iterator[tuple[tuple[str, str], str]]:
     """The scripts of a row of options with their answers, by one configuration."""
-    commands = SYSLOG + ACCOUNTS + row.commands
     with (
         _namespace() as namespace,
-        running(namespace, form, text, directory, ours=False, commands=commands) as server,
+        running(
+            namespace,
+            form,
+            text,
+            directory,
+            ours=False,
+            commands=SYSLOG + ACCOUNTS + row.commands,
+            at=row.at,
+            by_inetd=row.by_inetd,
+        ) as server,
     ):
         for script, wanted in row.asked:
             yield (script, wanted), server.answer(Probe(script, script, row.login))

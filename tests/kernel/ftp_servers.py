@@ -9,6 +9,7 @@ environment.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -44,6 +45,7 @@ STUBS = {
     **dict.fromkeys(("systemctl", "apt-get", "proftpd", "pure-ftpd"), "exit 0"),
     "passwd": f'echo "$1:{PASSWORD}" | chpasswd',
 }
+INETD = "/etc/inetd.conf"
 PATIENCE = 10.0
 STARTS_WITHIN = 60.0 * PACE
 """Seconds until a server answers at the latest."""
@@ -86,8 +88,10 @@ def serving(
     """
     _prepare(form, recipe, directory)
     command = _ours(form, recipe) if ours else _command(form, recipe)
-    if by_inetd:  # it has a line of the recipe's
-        command = [program("inetd"), "-i", "/etc/inetd.conf"]
+    if by_inetd:
+        if INETD not in recipe.commands:
+            _give_to_inetd(command, directory)
+        command = [program("inetd"), "-i", INETD]
     # Both name daemons by where a package puts them.
     sbin = f"{DAEMONS}/usr/sbin" if by_inetd or form is Form.PURE_DEBIAN else ""
     argv = ["ip", "netns", "exec", namespace, "unshare", "--pid", "--fork", "--kill-child"]
@@ -104,6 +108,16 @@ def serving(
             yield directory / "srv"
         finally:
             _end(process)
+
+
+def _give_to_inetd(command: list[str], directory: Path) -> None:
+    """A line of its own, where the recipe has none; what keeps it in the foreground is left out."""
+    script = directory / "stubs" / "ftpd"
+    here = [word for word in command if word != "-n"]
+    script.write_text(f"#!/bin/sh\nexec {shlex.join(here)}\n")
+    script.chmod(0o755)
+    line = f"{HERE}:ftp stream tcp nowait root {script} ftpd\n"
+    (directory / INETD.removeprefix("/")).write_text(line)
 
 
 def _prepare(form: Form, recipe: Recipe, directory: Path) -> None:

@@ -702,7 +702,7 @@ PROFTPD_ROWS = (
         "MaxStoreFileSize",
         "",
         "MaxStoreFileSize 100 Kb",
-        ("STOR open/new (200000)", "5 | +open/new 0 644 ftp"),
+        ("STOR open/new (200000)", "5 | +open/new … 644 ftp"),
     ),
     _p("MaxClients", "", "MaxClients 2", ("@sessions 3", "2 2 5"), login=False),
     _p(

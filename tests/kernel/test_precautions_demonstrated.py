@@ -248,7 +248,8 @@ ROWS = [
         "clients-per-address",
         P,
         ("holds many sessions",),
-        "MaxConnectionsPerHost 5\n",
+        "",
+        server="MaxConnectionsPerHost 5\n",
         scaled=("Host 5", "Host 3"),
     ),
     Row(
