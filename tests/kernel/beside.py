@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,8 @@ def plain(root: Path, *arguments: str) -> Iterator[Served]:
             yield Served(process, port, root, output)
         finally:
             end(process)
+            with suppress(ProcessLookupError):  # its workers do not end with it
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def started(root: Path, given: socket.socket, out: int, *arguments: str) -> subprocess.Popen[bytes]:
@@ -55,7 +58,11 @@ def started(root: Path, given: socket.socket, out: int, *arguments: str) -> subp
     number = given.fileno()
     module = [sys.executable, *IMPORTS, "-m", "tests.kernel.plain_pyftpdlib"]
     return subprocess.Popen(
-        [*module, str(root), str(number), *arguments], stdout=out, stderr=out, pass_fds=[number]
+        [*module, str(root), str(number), *arguments],
+        stdout=out,
+        stderr=out,
+        pass_fds=[number],
+        start_new_session=True,
     )
 
 

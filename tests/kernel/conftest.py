@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,14 +35,20 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         session.config.stash[BEFORE] = snapshot()
 
 
+ENDS_WITHIN = 5.0
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """A run that leaves something behind has failed, whatever its tests say."""
     before = session.config.stash.get(BEFORE, None)
     if before is not None:
-        session.config.stash[LEFT] = left(before, snapshot())
-        if session.config.stash[LEFT]:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        for _ in range(int(ENDS_WITHIN / 0.1)):
+            session.config.stash[LEFT] = left(before, snapshot())
+            if not session.config.stash[LEFT]:
+                return
+            time.sleep(0.1)  # what has been told to end may take a moment
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -84,8 +84,11 @@ def _processes() -> set[str]:
         except OSError:
             continue
         text = b" ".join(words).decode(errors="replace")
-        ours = name in PROGRAMS or " -m ftpfw" in text or "ftpfw-" in text
-        if ours and int(entry.name) not in mine and "pytest" not in text:
+        ours = name in PROGRAMS or any(
+            word in text for word in (" -m ftpfw", " -m tests.", "ftpfw-")
+        )
+        tests = any(Path(os.fsdecode(word)).name == "pytest" for word in words[:4])
+        if ours and int(entry.name) not in mine and not tests:
             found.add(f"{entry.name} {text[:100]}")
     return found
 
