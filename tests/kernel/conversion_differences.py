@@ -403,6 +403,7 @@ OPTION_DIFFERENCES: Mapping[tuple[str, Form], tuple[str, str]] = {
     ("MaxClientsPerIP", P): ("2 5 2", "other codes for a connection too many"),
     ("PerUserLimits", P): ("2 2 5", "one session too many is refused at login"),
     ("LimitRecursion", P): ("2:4", "it counts otherwise"),
+    ("force_anon_logins_ssl", A): ("4", "other codes for a login in the clear"),
     ("TLS CertFile", V): ("5", "other codes for a login in the clear"),
     ("TLS CertFile", P): ("5", "other codes for a login in the clear"),
     ("TLSRequired", A): ("4", "other codes for a login in the clear"),

@@ -29,7 +29,7 @@ class Row:
 
     ``without``: empty where the difference would take too long, or cannot be seen.
     ``written``: files of the daemon and of ours that then have a text in them, in any case.
-    ``at`` is where it answers.
+    ``at`` is where it answers; ``least_load`` what the machine's load has to be.
     """
 
     options: str
@@ -42,6 +42,7 @@ class Row:
     written: tuple[str, str, str] | None = None
     at: tuple[str, int] = (HERE, PORT)
     by_inetd: bool = False
+    least_load: float = 0.0
 
     @property
     def id(self) -> str:
@@ -93,12 +94,6 @@ while True:
 '
 """
 """What takes the lines of syslog(3), in a /dev of the server's own, and puts them into a file."""
-
-BUSY = """
-echo 9.00 9.00 9.00 1/100 100 > /run/loadavg
-mount --bind /run/loadavg /proc/loadavg
-"""
-"""A load that getloadavg(3) sees."""
 
 STRANGE = (
     CERTIFICATE
@@ -480,7 +475,14 @@ PURE_ROWS = (
         "head -c 700000 /dev/zero > /srv/ftp/open/full\n",
         same=True,
     ),
-    _a("MaxLoad", "-m 4", ("RETR pub/small", "5"), ("STOR open/new", "2 …"), commands=BUSY),
+    Row(
+        "MaxLoad",
+        A,
+        PURE + "-e -m 1",
+        (("RETR pub/small", "5"), ("STOR open/new", "2 …")),
+        PURE + "-e",
+        least_load=1.0,
+    ),
     _a(
         "TLS CertFile",
         "-Y 2 -2 /etc/server.pem",

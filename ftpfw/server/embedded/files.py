@@ -23,7 +23,7 @@ class Files(Sight):
         """A file to fetch."""
         del mode
         most = self.site.settings.limits.load
-        if most is not None and os.getloadavg()[0] > most:
+        if most is not None and os.getloadavg()[1] > most:  # of five minutes, as Pure-FTPd's
             raise FilesystemError("The server is busy, try again later")
         with one_answer():
             descriptor = self._jail.open(path, jail.READ)
