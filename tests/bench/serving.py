@@ -43,12 +43,22 @@ TICK = os.sysconf("SC_CLK_TCK")
 CLONE_PLACE = Place("/srv/ftp", ip_address(HERE), PORT)
 
 UNLIMITED: Mapping[Form, tuple[tuple[str, str], ...]] = {
-    Form.VSFTPD: ((r"max_clients=\d+", "max_clients=0"), (r"max_per_ip=\d+", "max_per_ip=0")),
-    Form.PURE_ARGS: ((r"-c \d+", "-c 500"), (r"-C \d+", "-C 500"), (r"-p \S+", "-p 60000:61199")),
+    Form.VSFTPD: (
+        (r"max_clients=\d+", "max_clients=0"),
+        (r"max_per_ip=\d+", "max_per_ip=0"),
+        (r"anon_max_rate=\d+", "anon_max_rate=0"),
+    ),
+    Form.PURE_ARGS: (
+        (r"-c \d+", "-c 500"),
+        (r"-C \d+", "-C 500"),
+        (r"-p \S+", "-p 60000:61199"),
+        (r"-t \S+", ""),
+    ),
     Form.PROFTPD: (
         (r"MaxClients \d+", "MaxClients 500"),
         (r"MaxConnectionsPerHost \d+", "MaxConnectionsPerHost 500"),
         (r"MaxInstances \d+", "MaxInstances 500"),
+        (r"TransferRate .*", ""),
     ),
 }
 
@@ -201,7 +211,7 @@ def contestants(directory: Path) -> Iterator[dict[str, tuple[Contestant, Path]]]
 
 
 def unlimited(recipe: Recipe, form: Form) -> Recipe:
-    """The same without a bound on sessions."""
+    """The same without a bound on sessions and speed."""
     text = recipe.configuration
     for pattern, value in UNLIMITED[form]:
         text = re.sub(pattern, value, text)
