@@ -181,7 +181,7 @@ def test_a_transfer_is_in_the_xferlog(served: Served) -> None:
     with served.login() as talk:
         talk.fetch("RETR pub/hello.txt")
     log = Path(f"{served.root}.log")
-    await_line(log, "/pub/hello.txt b")
+    await_line(log, "/pub/hello.txt b _ o a me@example.net")  # others have fetched it, too
     line = log.read_text().splitlines()[-1].split()
     assert line[6:] == [
         HERE,
