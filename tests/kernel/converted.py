@@ -15,7 +15,8 @@ from ftpfw.server.options import Form, Reading
 from ftpfw.server.recipes import CERTIFICATES, KEEPER, Place, Purpose, make
 from ftpfw.server.settings import Settings, Start
 
-from .netns import Namespaces
+from .conftest import made_namespaces
+from .ftp_servers import HERE, PORT
 from .server_configurations import (
     CONFIGURATIONS,
     PROFTPD,
@@ -29,7 +30,7 @@ from .server_configurations import (
 )
 from .server_options import Row
 from .server_probes import PROBES
-from .twins import Probe, running
+from .twins import Probe, Running, running
 
 W = Form.WU_FTPD
 TARGETS = (V, A, P)
@@ -184,19 +185,8 @@ def answers(source: Source, form: Form, text: str, directory: Path) -> dict[str,
     """What a daemon answers to all of them, by one configuration."""
     probes = probes_of(source)
     settings = read_text(text, "text", form).settings
-    commands = SYSLOG + ACCOUNTS + HERS * bool(source.preface)
-    with (
-        _namespace() as namespace,
-        running(
-            namespace,
-            form,
-            text,
-            directory,
-            ours=False,
-            commands=commands,
-            by_inetd=settings.listen.start is Start.INETD,
-        ) as server,
-    ):
+    hers, by_inetd = HERS * bool(source.preface), settings.listen.start is Start.INETD
+    with _daemon(form, text, directory, hers, by_inetd=by_inetd) as server:
         said = dict(zip(probes, server.answers(probes, _together(settings, form)), strict=True))
         for probe in [one for one in probes if not _has_logged_in(source, said[one])]:
             said[probe] = server.answer(probe)  # a session that has ended is counted for a while
@@ -207,30 +197,36 @@ def asked(
     row: Row, form: Form, text: str, directory: Path
 ) -> Iterator[tuple[tuple[str, str], str]]:
     """The scripts of a row of options with their answers, by one configuration."""
-    with (
-        _namespace() as namespace,
-        running(
-            namespace,
-            form,
-            text,
-            directory,
-            ours=False,
-            commands=SYSLOG + ACCOUNTS + row.commands,
-            at=row.at,
-            by_inetd=row.by_inetd,
-        ) as server,
-    ):
+    with _daemon(form, text, directory, row.commands, by_inetd=row.by_inetd, at=row.at) as server:
         for script, wanted in row.asked:
             yield (script, wanted), server.answer(Probe(script, script, row.login))
 
 
 @contextmanager
-def _namespace() -> Iterator[str]:
-    namespaces = Namespaces()
-    try:
-        yield namespaces.create("converted")
-    finally:
-        namespaces.remove()
+def _daemon(
+    form: Form,
+    text: str,
+    directory: Path,
+    commands: str,
+    *,
+    by_inetd: bool,
+    at: tuple[str, int] = (HERE, PORT),
+) -> Iterator[Running]:
+    """A daemon in a namespace of its own, with all that sources of another daemon may need."""
+    with (
+        made_namespaces() as namespaces,
+        running(
+            namespaces.create("converted"),
+            form,
+            text,
+            directory,
+            ours=False,
+            commands=SYSLOG + ACCOUNTS + commands,
+            by_inetd=by_inetd,
+            at=at,
+        ) as server,
+    ):
+        yield server
 
 
 def _together(settings: Settings, form: Form) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from ftpfw.server.options import Option
-from ftpfw.server.proftpd.arguments import boolean
+from ftpfw.server.proftpd.arguments import FALSE, TRUE, boolean
 from ftpfw.server.proftpd.files import DOT_FILES
 from ftpfw.server.proftpd.grammar import Context, Directive
 from ftpfw.server.proftpd.limits import GROUPS, UNLIMITED, Outcome, judge, names, outcome
@@ -213,9 +213,9 @@ def _more(line: Directive, settings: Settings) -> Sequence[str]:
 def boolean_word(words: Collection[str]) -> bool | None:
     """On or off, None for another word."""
     word = next(iter(words), "")
-    if word in {"on", "yes", "true", "1"}:
+    if word in TRUE:
         return True
-    return False if word in {"off", "no", "false", "0", "none"} else None
+    return False if word in FALSE | {"none"} else None
 
 
 def of_context(inner: Context, around: Context, site: Site, settings: Settings) -> Option:

@@ -629,8 +629,10 @@ ENTANGLED = {
     "logs.wtmp",
     "limits.anonymous_upload_rate",
     "limits.anonymous_download_rate",
+    "tls.obsolete",
 }
-"""What can be one thing for the server and another in the section, or hangs on another right."""
+"""What can be one thing for the server and another in the section, hangs on another right, or, as
+versions of TLS, is written without a gap."""
 
 
 def test_hardened() -> None:

@@ -253,9 +253,9 @@ def test_an_error_commands_no_terminal() -> None:
 
 
 def test_flags_in_few_words() -> None:
-    said = "pure-ftpd -4 -p 61000:61199 -e -L 500:5 -H -l unix -l puredb:/etc/p\n"
+    said = "pure-ftpd -4 -p 61000:61199 -e -L -1:-1 -H -l unix -l puredb:/etc/p\n"
     joined = in_few_words(said)
-    assert joined == "pure-ftpd -4eH -p61000:61199 -L500:5 -lunix -lpuredb:/etc/p"
+    assert joined == "pure-ftpd -4eH -p61000:61199 -L-1:-1 -lunix -lpuredb:/etc/p"
     assert read_args(joined, "args").settings == read_args(said, "args").settings
 
 
