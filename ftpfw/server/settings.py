@@ -531,6 +531,7 @@ _IDLE: tuple[tuple[Path, Callable[[Settings], bool]], ...] = (
         for name in ("certificate", "key", "ciphers", "session_reuse", "client_certificate")
     ),
     ("tls.certificate_checked", _no_tls),
+    ("listing.hide_unreachable", lambda all_: not all_.anonymous.enabled),
     ("tls.authorities", _no_tls),
     ("tls.obsolete", _no_tls),
     ("logs.transfer_format", lambda all_: all_.logs.transfers is None),

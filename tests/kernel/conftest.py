@@ -28,9 +28,10 @@ LEFT = pytest.StashKey[list[tuple[str, str]]]()
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Note what of ours is on the host, in the process that outlives the others.
 
-    A virtual machine made for the run, where tests do as an administrator does, keeps it.
+    A virtual machine made for the run, where tests do as an administrator does, keeps it; where
+    tests are only named, nothing of theirs can be left.
     """
-    given_away = (GUEST / "status").exists()
+    given_away = (GUEST / "status").exists() or session.config.option.collectonly
     if not given_away and not hasattr(session.config, "workerinput"):
         session.config.stash[BEFORE] = snapshot()
 

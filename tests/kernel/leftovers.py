@@ -85,7 +85,7 @@ def _processes() -> set[str]:
             continue
         text = b" ".join(words).decode(errors="replace")
         ours = name in PROGRAMS or any(
-            word in text for word in (" -m ftpfw", " -m tests.", "ftpfw-")
+            word in text for word in (" -m ftpfw", " -m tests.kernel.", "ftpfw-")
         )
         tests = any(Path(os.fsdecode(word)).name == "pytest" for word in words[:4])
         if ours and int(entry.name) not in mine and not tests:
